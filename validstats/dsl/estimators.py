@@ -279,7 +279,8 @@ class DesignSupervised(CalibratedEstimator):
             self.guarantee_ = self.study_.guarantee
             return self
         check_literal(partial_labels, "partial_labels", get_args(PartialLabels))
-        self.units_ = replace(self.units_, positive=positive)
+        if positive is not self.units_.positive:
+            self.units_ = replace(self.units_, positive=positive)
         options = {
             "sampling_probability": sampling_probability,
             "strata": strata,

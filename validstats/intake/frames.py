@@ -57,6 +57,8 @@ def is_frame(data: Any) -> bool:
     >>> is_frame([[1, 2]])
     False
     """
+    if isinstance(data, np.ndarray) or nw.dependencies.is_pandas_series(data):
+        return False
     return bool(nw.dependencies.is_pandas_dataframe(data) or nw.dependencies.is_into_dataframe(data))
 
 
@@ -127,7 +129,7 @@ def n_rows(frame: Any) -> int:
     >>> n_rows(to_frame({"a": [1, 2]}))
     2
     """
-    return len(_eager(frame))
+    return len(frame if nw.dependencies.is_pandas_dataframe(frame) else _eager(frame))
 
 
 def column(frame: Any, name: str) -> AnyArray:
@@ -264,7 +266,7 @@ def to_pandas(frame: Any) -> Any:
     >>> to_pandas(to_frame({"a": [1]})).shape
     (1, 1)
     """
-    return _eager(frame).to_pandas()
+    return frame if nw.dependencies.is_pandas_dataframe(frame) else _eager(frame).to_pandas()
 
 
 def plain_frame(frame: Any) -> Any:

@@ -285,6 +285,23 @@ class LabelledSample:
 
     def labelled_part(self, augmentation: Augmentation) -> tuple[LabelledSample, Augmentation]:
         """Return the labelled rows as a sample of their own, with their part of an augmentation."""
+        if len(self.positions) == self.n_rows:
+            return self, augmentation
+        of_terms = self._labelled_terms
+        for term in augmentation.terms:
+            if id(term) not in of_terms:
+                of_terms[id(term)] = term, labelled_term(self, term)
+        terms = tuple(of_terms[id(term)][1] for term in augmentation.terms)
+        return self._labelled_rows, replace(augmentation, terms=terms)
+
+    @cached_property
+    def _labelled_terms(self) -> dict[int, tuple[ScoreTerm, ScoreTerm]]:
+        """Expected scores that were asked for, with their labelled rows."""
+        return {}
+
+    @cached_property
+    def _labelled_rows(self) -> LabelledSample:
+        """The labelled rows as a sample of their own."""
         rows = self.positions
         part = replace(
             self,
@@ -303,7 +320,7 @@ class LabelledSample:
             gold_probability=self.gold_probability,
             gold_weights=self.gold_weights,
         )
-        return part, replace(augmentation, terms=tuple(labelled_term(self, t) for t in augmentation.terms))
+        return part
 
     def changed(
         self, change: Change, terms: tuple[ScoreTerm, ...]

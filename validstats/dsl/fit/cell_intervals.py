@@ -15,6 +15,7 @@ import numpy as np
 from scipy import special
 
 from validstats._typing import Bool1D, Float1D, FloatND, Int1D
+from validstats.dsl.moments import is_constant
 
 __all__ = [
     "CellInterval",
@@ -90,11 +91,12 @@ def cell_sums(
     stratum: Int1D | None = None,
 ) -> CellSums:
     """Return the sums of one data set: labels ``y`` (in [0, 1], one a labelled unit) of cells of all ``N`` units."""
+    rows = np.flatnonzero(labelled)
     return table_sums(
         y,
-        cell[labelled],
-        probability[labelled],
-        None if size is None else size[labelled],
+        cell[rows],
+        probability[rows],
+        None if size is None else size[rows],
         cell,
         probability if lowest is None else lowest,
         n_cells,
@@ -120,15 +122,16 @@ def table_sums(
     stratum: Int1D | None = None,
 ) -> CellSums:
     """Return the sums of labels beside a table of all units, alike ones given once with their ``count``."""
-    many = np.ones(len(cell)) if count is None else count
-    mass = np.ones(len(cell)) if size is None else size  # clusters: rows of the unit
-    weight = mass / probability
-    share = np.bincount(cell, mass * many, minlength=n_cells) / (mass @ many)
+    mass = count  # of units; clusters: rows of the unit
+    if size is not None:
+        mass = size if count is None else size * count
+    units = np.bincount(cell, mass, minlength=n_cells).astype(np.float64)
+    share = units / (len(cell) if mass is None else mass.sum())
     largest, smallest = np.zeros(n_cells), np.ones(n_cells)
-    if size is None and len(cell) and probability.min() == probability.max():
-        largest[share > 0], smallest[share > 0] = weight[0], probability[0]
+    if size is None and len(cell) and is_constant(probability):
+        largest[share > 0], smallest[share > 0] = 1.0 / probability[0], probability[0]
     else:
-        np.maximum.at(largest, cell, weight)
+        np.maximum.at(largest, cell, (1.0 if size is None else size) / probability)
         np.minimum.at(smallest, cell, probability)
     of_label = label_cell
     a = 1.0 / label_probability if label_size is None else label_size / label_probability
@@ -155,7 +158,7 @@ def table_sums(
         open_spread=add(open_square * off**2),
         stratum=stratum,
         finite=finite,
-        n_units=float(many.sum()),
+        n_units=float(len(cell) if count is None else count.sum()),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from validstats._typing import AnyArray, Float1D, FloatND, Int1D
 from validstats.dsl.fit.order import ValueTable
+from validstats.dsl.moments import few_levels
 
 __all__ = ["Cells", "form_bins", "form_cells", "number_of_bins"]
 
@@ -19,6 +20,9 @@ _FEWEST_EXPECTED = 5.0
 """Expected number of labels below which a cell is merged; 3 for verdicts of three values."""
 
 _FEWEST_EXPECTED_TERNARY = 3.0
+
+_FIRST_ROWS = 2000
+"""Rows in which many distinct values are looked for first."""
 
 
 class Cells(NamedTuple):
@@ -46,31 +50,26 @@ def form_cells(
     ``strata`` are codes in an order that means something, or else are ordered by their mean surrogate. Alike units may
     be given once, with their ``count``.
     """
-    n_units = len(probability)
-    size = np.ones(n_units) if count is None else count
-    probability = probability * size  # expected labels
+    probability = probability if count is None else probability * count  # expected labels
     verdict, discrete = _verdict_codes(surrogates, probability)
     discrete = discrete and not binned
-    stratum = np.zeros(n_units, dtype=np.int64) if strata is None else strata
-    n_strata = int(stratum.max()) + 1
-    expected = np.asarray(np.bincount(stratum, probability, minlength=n_strata), dtype=np.float64)
-    order = np.arange(n_strata)
-    if n_strata > 1 and not strata_ordered:
-        order = np.argsort(np.bincount(stratum, verdict * size) / np.bincount(stratum, size), kind="stable")
-    group_of = np.empty(n_strata, dtype=np.int64)
-    group_of[order] = _merge_neighbours(expected[order], _FEWEST_EXPECTED)
-    merged_group = np.bincount(group_of) > 1
-    group = group_of[stratum]
     n_verdicts = int(verdict.max()) + 1
+    if strata is None and n_verdicts == 1:
+        return Cells(verdict, 1, np.zeros(1, dtype=np.int64), discrete, 0)
+    # key: group of strata by verdict
+    group_of, key = np.zeros(1, dtype=np.int64), verdict
+    if strata is not None:
+        group_of = _groups_of_strata(strata, verdict, probability, count, strata_ordered)
+        key = group_of[strata] * n_verdicts + verdict
+    n_groups = int(group_of.max()) + 1
+    merged_group = np.bincount(group_of) > 1
     fewest = _FEWEST_EXPECTED_TERNARY if discrete and n_verdicts == 3 else _FEWEST_EXPECTED
     never = discrete and n_verdicts == 2 and equal_probability and strata is None
-    table: Float1D = np.bincount(
-        group * n_verdicts + verdict, probability, minlength=(int(group.max()) + 1) * n_verdicts
-    ).astype(np.float64)
-    occupied = np.bincount(group * n_verdicts + verdict, minlength=len(table)) > 0
+    table: Float1D = np.bincount(key, probability, minlength=n_groups * n_verdicts).astype(np.float64)
+    occupied = np.bincount(key, minlength=len(table)) > 0
     code = np.full(len(table), -1, dtype=np.int64)
     stratum_of: list[int] = []
-    for g in range(int(group.max()) + 1):
+    for g in range(n_groups):
         here = np.flatnonzero(occupied[g * n_verdicts : (g + 1) * n_verdicts]) + g * n_verdicts
         labels = table[here]
         # inside merged strata verdicts are kept from 10 expected labels on, and only where each expects 5
@@ -81,12 +80,27 @@ def form_cells(
         code[here] = part + len(stratum_of)
         stratum_of += [g] * (int(part.max()) + 1)
     return Cells(
-        cell=code[group * n_verdicts + verdict],
+        cell=key if np.array_equal(code, np.arange(len(code))) else code[key],
         n_cells=len(stratum_of),
         stratum=np.array(stratum_of, dtype=np.int64),
         discrete=discrete,
         merged_strata=int(np.bincount(group_of)[merged_group].sum()),
     )
+
+
+def _groups_of_strata(
+    strata: Int1D, verdict: Int1D, probability: Float1D, count: Float1D | None, ordered: bool
+) -> Int1D:
+    """Return the group of every stratum: neighbours that expect few labels are one."""
+    n_strata = int(strata.max()) + 1
+    expected = np.asarray(np.bincount(strata, probability, minlength=n_strata), dtype=np.float64)
+    order = np.arange(n_strata)
+    if n_strata > 1 and not ordered:
+        size = np.ones(len(strata)) if count is None else count
+        order = np.argsort(np.bincount(strata, verdict * size) / np.bincount(strata, size), kind="stable")
+    group_of = np.empty(n_strata, dtype=np.int64)
+    group_of[order] = _merge_neighbours(expected[order], _FEWEST_EXPECTED)
+    return group_of
 
 
 def _verdict_codes(surrogates: Sequence[AnyArray], probability: Float1D) -> tuple[Int1D, bool]:
@@ -95,7 +109,7 @@ def _verdict_codes(surrogates: Sequence[AnyArray], probability: Float1D) -> tupl
         return np.zeros(len(probability), dtype=np.int64), True
     if len(surrogates) == 1:
         numeric = np.asarray(surrogates[0]).dtype.kind in "fiub"
-        if numeric and len(np.unique(surrogates[0][:2000])) > _MOST_VALUES:
+        if numeric and len(np.unique(surrogates[0][:_FIRST_ROWS])) > _MOST_VALUES:
             return _bins(np.asarray(surrogates[0], dtype=np.float64), probability)
         code, n_values = _value_codes(surrogates[0])
         return (code, True) if n_values <= _MOST_VALUES else _bins(code.astype(np.float64), probability)
@@ -120,6 +134,9 @@ def _value_codes(values: AnyArray) -> tuple[Int1D, int]:
     from pandas import factorize
 
     array = np.asarray(values)
+    few = few_levels(array)
+    if few is not None:
+        return few[1], len(few[0])
     code, levels = factorize(
         array if array.dtype.kind in "fiub" else array.astype(str).astype(object), sort=True
     )

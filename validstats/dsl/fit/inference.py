@@ -38,6 +38,7 @@ from validstats.dsl.moments import (
     StratumCentres,
     VarianceKind,
     VarianceParts,
+    clearly_apart,
     cluster_codes,
     cluster_ways,
     clustered_meat,
@@ -121,8 +122,8 @@ class Estimate:
     sums_by: Callable[[Sequence[str]], tuple[InfluenceSums, tuple[Int1D, ...]]] | None = None
     # their sums within the (first) clusters of the standard errors, where there are any, shape ``(G, p)``
     by_cluster: Float2D | None = None
-    # gold score minus augmentation on the labelled rows, in coefficient units
-    residual: Float2D | None = None
+    # what gives gold score minus augmentation on the labelled rows, in coefficient units
+    residual_of: Callable[[], Float2D | None] | None = None
     # what says what other numbers of labels would make of the standard errors; None where that is not known
     forecast_of: Callable[[], LabelForecast | None] | None = None
     gold_root: Float1D | None = None  # root of the labels alone, where it was found on the way
@@ -139,17 +140,23 @@ class Estimate:
         return None if self.influence_of is None else self.influence_of()
 
     @cached_property
+    def residual(self) -> Float2D | None:
+        """Gold score minus augmentation on the labelled rows, in coefficient units; None where it is not known."""
+        return None if self.residual_of is None else self.residual_of()
+
+    @cached_property
     def variance_parts(self) -> LabelForecast | None:
         """What other numbers of labels would make of the standard errors; None where that is not known."""
         return None if self.forecast_of is None else self.forecast_of()
 
     def __getstate__(self) -> dict[str, Any]:
         """Keep the influence functions rather than the rows that they are made from."""
-        state = {k: v for k, v in self.__dict__.items() if k not in ("influence", "variance_parts")}
-        return state | {
+        made = ("influence", "residual", "variance_parts")
+        return {k: v for k, v in self.__dict__.items() if k not in made} | {
             "influence_of": known_influence(self.influence),
             "rows_of": None,
             "sums_by": None,
+            "residual_of": partial(as_it_is, self.residual),
             "forecast_of": partial(as_it_is, self.variance_parts),
         }
 
@@ -303,6 +310,18 @@ class LabelError:
 
     def residuals(self, part: LabelledSample) -> Float2D:
         """Return floored leave-one-out scores of the labelled rows of a part, in coefficient units."""
+        # asked for the same rows several times in a row
+        rows, known = vars(self).get("_last", (None, None))
+        if known is None or rows is not part.gold:
+            known = self._residuals(part)
+            vars(self)["_last"] = part.gold, known
+        return known
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is known of single rows."""
+        return {k: v for k, v in vars(self).items() if k != "_last"}
+
+    def _residuals(self, part: LabelledSample) -> Float2D:
         moment, rows, weight = part.moment, part.gold, part.gold_weights
         leverage = _leverage(part, self.params, self.bread, self.n_rows)
         parts = moment.parts(rows, self.params)
@@ -349,11 +368,8 @@ def floored_residuals(residual: Float1D, information: Float1D, leverage: Float1D
 def kurtosis_degrees(units: Float2D, n_params: int) -> Float1D:
     """Return ``2 / (k4 - 1/n)``, ``k4 = sum u^4 / (sum u^2)^2`` over labelled units, from 2 to ``n - p - 1``."""
     n = len(units)
-    largest = np.max(np.abs(units), axis=0, initial=0.0)
-    scaled = units / np.where(largest > 0, largest, 1.0)  # u^4 neither under- nor overflows
-    scaled *= scaled
-    square = np.sum(scaled, axis=0)
-    excess = np.einsum("ij,ij->j", scaled, scaled) / np.where(square > 0, square**2, 1.0) - 1.0 / n
+    square, fourth = _scaled_moments(units)
+    excess = fourth / np.where(square > 0, square**2, 1.0) - 1.0 / n
     top = float(max(n - n_params - 1, 2))
     degrees = np.divide(2.0, excess, out=np.full(excess.shape, top), where=excess > 2.0 / top)
     return np.where(square > 0, np.clip(degrees, 2.0, top), 2.0)
@@ -361,11 +377,17 @@ def kurtosis_degrees(units: Float2D, n_params: int) -> Float1D:
 
 def carrier_degrees(carried: Float2D) -> Float1D:
     """Return ``1 / k0 - 1``, ``k0 = sum a^4 / (sum a^2)^2``: labelled units that carry a coefficient, less one."""
-    largest = np.max(np.abs(carried), axis=0, initial=0.0)
-    scaled = carried / np.where(largest > 0, largest, 1.0)
-    scaled *= scaled
-    fourth = np.einsum("ij,ij->j", scaled, scaled)
-    return np.sum(scaled, axis=0) ** 2 / np.where(fourth > 0, fourth, 1.0) - 1.0
+    square, fourth = _scaled_moments(carried)
+    return square**2 / np.where(fourth > 0, fourth, 1.0) - 1.0
+
+
+def _scaled_moments(values: Float2D) -> tuple[Float1D, Float1D]:
+    """Return sums of squares and of fourth powers by column, each column over its largest value."""
+    columns = np.array(values.T)  # one column after the other
+    largest = np.max(np.abs(columns), axis=1, initial=0.0)
+    columns /= np.where(largest > 0, largest, 1.0)[:, None]  # fourth powers neither under- nor overflow
+    columns *= columns
+    return np.sum(columns, axis=1), np.einsum("ij,ij->i", columns, columns)
 
 
 def price_of_first_stage(n_units: float, n_first: float) -> float:
@@ -471,7 +493,7 @@ def label_error(gold: AugmentedFit, *, cell: Int1D | None = None, finite: bool =
         scale=scale,
         n_rows=n_rows,
         carried=carried,
-        fragile=square[high].sum(axis=0) > 0.5 * square.sum(axis=0),
+        fragile=square[high].sum(axis=0) > 0.5 * np.einsum("ij,ij->j", carried, carried),
         events=events,
     )
 
@@ -677,7 +699,7 @@ def controlled(
         influence_of=_influence_of(sample, rows_of),
         rows_of=rows_of,
         by_cluster=None if found is None or not found.clusters else found.clusters[0].sums @ mapping.T,
-        residual=own_residual,
+        residual_of=partial(as_it_is, own_residual),
         forecast_of=forecast,
         tuning=tuning,
         degrees=degrees,
@@ -752,7 +774,7 @@ def _alone(
         influence_of=_influence_of(sample, rows_of),
         rows_of=rows_of,
         by_cluster=None if found is None or not found.clusters else found.clusters[0].sums * scale,
-        residual=residual * scale,
+        residual_of=partial(as_it_is, residual * scale),
         forecast_of=forecast,
         degrees=np.where(labels.events > 0, np.maximum(degrees, 3.0), degrees),
         share=np.zeros(p),
@@ -913,7 +935,7 @@ def finish(
         influence_of=_influence_of(sample, rows_of),
         rows_of=rows_of,
         by_cluster=None if found is None or not found.clusters else found.clusters[0].sums,
-        residual=residual,
+        residual_of=partial(as_it_is, residual),
         forecast_of=None if finite else partial(parts_of, covariance, residual, sample),
         tuning=tuning,
         fallbacks=() if fit.fallback is None else (fit.fallback,),
@@ -1075,6 +1097,8 @@ def estimable(sample: Sample) -> Bool1D:
     p = moment.n_params(rows)
     if rows.X.shape[1] != p or p == 1:
         return np.ones(p, dtype=np.bool_)
+    if clearly_apart(rows.products):
+        return np.ones(p, dtype=np.bool_)
     design = rows.X if rows.weights is None else rows.X * np.sqrt(rows.weights)[:, None]
     length = np.linalg.norm(design, axis=0)
     scaled = design / np.where(length > 0, length, 1.0)
@@ -1177,7 +1201,7 @@ def _estimable_alone(
         influence_of=known_influence(wide(found.influence)),
         rows_of=None,
         by_cluster=wide(found.by_cluster),
-        residual=wide(found.residual),
+        residual_of=partial(as_it_is, wide(found.residual)),
         forecast_of=None,
         degrees=spread(found.degrees),
         share=spread(found.share),
@@ -1198,7 +1222,7 @@ def median_estimate(fits: Sequence[Estimate]) -> Estimate:
         influence_of=None if single is None else single.influence_of,
         rows_of=None if single is None else single.rows_of,
         by_cluster=None if single is None else single.by_cluster,
-        residual=fits[0].residual,
+        residual_of=fits[0].residual_of,
         forecast_of=partial(_stacked_parts, fits),
         fallbacks=tuple(sorted({note for f in fits for note in f.fallbacks})),
     )

@@ -18,7 +18,7 @@ from validstats.dsl.labels.crossfit import (
     encode_features,
     label_kind,
 )
-from validstats.dsl.moments import LARGEST_VALUE, SamplingDesign, cluster_codes, kish_size
+from validstats.dsl.moments import LARGEST_VALUE, SamplingDesign, cluster_codes, is_constant, kish_size
 from validstats.exceptions import (
     LabellingWarning,
     few_clusters_message,
@@ -92,11 +92,13 @@ class Units:
                 f"data must be a pandas, polars or pyarrow table with named columns, got {type(data).__name__}. "
                 "Wrap arrays in pandas.DataFrame({...})."
             )
-        for name in asked_columns(surrogate, features):
-            array = read_array(column(data, name), f"the column {name!r}")
+        names = asked_columns(surrogate, features)
+        given = {name: read_array(column(data, name), f"the column {name!r}") for name in names}
+        for name, array in given.items():
             if array.dtype.kind in "iu":
                 as_floats(array, f"the column {name!r}")
-        frame = without_silence(plain_frame(to_pandas(data).reset_index(drop=True)), surrogate)
+        words = [name for name in surrogate_columns(surrogate) if given[name].dtype.kind not in "fiub"]
+        frame = without_silence(plain_frame(to_pandas(data).reset_index(drop=True)), words)
         if len(frame) == 0:
             raise ValueError("data has no rows.")
         return cls(frame, backend_of(data), surrogate, features, row_labels(data, ids, "data"))
@@ -117,6 +119,20 @@ class Units:
         if not self.surrogate_columns:
             return 0
         return encode_features({name: self.data[name].to_numpy() for name in self.surrogate_columns}).shape[1]
+
+    def values(self, name: str) -> AnyArray:
+        """Return a column as an array."""
+        if name not in self._known:
+            self._known[name] = self.data[name].to_numpy()
+        return self._known[name]
+
+    @cached_property
+    def _known(self) -> dict[str, AnyArray]:
+        return {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out arrays that the frame holds."""
+        return {k: v for k, v in vars(self).items() if k != "_known"}
 
     def vectors(self, values: Any, name: str) -> list[AnyArray]:
         """Return columns given by name or as values, none for None."""
@@ -169,7 +185,7 @@ class Units:
                 f"{', '.join(map(repr, clash))} cannot be a feature and an expert label at once."
             )
         for name in self.base_columns:
-            values = self.data[name].to_numpy()
+            values = self.values(name)
             if values.dtype.kind not in "fiub" or not np.isfinite(values.sum()):
                 encode_features({name: values})
 
@@ -177,7 +193,7 @@ class Units:
         """Return the features that do not depend on a formula; a constant where there are none."""
         if not self.base_columns:
             return np.zeros((self.n_rows, 1))
-        return encode_features({name: self.data[name].to_numpy() for name in self.base_columns})
+        return encode_features({name: self.values(name) for name in self.base_columns})
 
     def predictions(self, given: Any, labels: list[str]) -> dict[str, Any]:
         """Return given first-stage predictions by label, repeats first."""
@@ -200,7 +216,7 @@ class Units:
         """Return machine labels by the name of the expert label."""
         names = self.surrogate_names(labels)
         return {
-            label: typed_labels(as_positive(self.data[name].to_numpy(), self.positive))
+            label: typed_labels(as_positive(self.values(name), self.positive))
             for label, name in names.items()
         }
 
@@ -352,12 +368,14 @@ def calibrated(
     fold_clusters = cluster_arrays[0] if cluster_arrays else None
     plan = FoldPlan.of_rows(units.n_rows, n_folds, n_repeats, generator, fold_clusters)
     given = parameters if units.rows is None else fit_parameters(parameters, units.rows)
-    own = take_parameters(given, np.flatnonzero(labelled), units.n_rows)
-    gold = {name: typed_labels(values[labelled]) for name, values in known.items()}
-    check_learners(learner, gold)
+    rows = np.flatnonzero(labelled)
+    own = take_parameters(given, rows, units.n_rows)
+    gold = {name: typed_labels(values[rows]) for name, values in known.items()}
+    kinds = {name: label_kind(values) for name, values in gold.items()}
+    check_learners(learner, kinds)
     calibration = Calibration(
         labels=known,
-        kinds={name: label_kind(values) for name, values in gold.items()},
+        kinds=kinds,
         labelled=labelled,
         probability=probability,
         design=design,
@@ -366,7 +384,7 @@ def calibrated(
         fold_plan=plan,
         n_folds=n_folds,
         predictor=partial(_predicted, units, learner, plan, labelled, own, gold),
-        classes=label_classes(gold),
+        classes=label_classes(gold, kinds),
         probability_estimated=isinstance(sampling_probability, str),
         n_partial=n_partial,
         cluster_names=joined_names(clusters),
@@ -431,6 +449,9 @@ class ProbabilityRange:
     @classmethod
     def of(cls, probability: Float1D) -> Self:
         """Return the range of the probabilities of some rows."""
+        n, first = len(probability), float(probability[0])
+        if is_constant(probability):
+            return cls(first, first, n * first, n * first * (1.0 - first))
         total = float(probability.sum())
         spread = max(total - float(probability @ probability), 0.0)
         return cls(float(probability.min()), float(probability.max()), total, spread)
@@ -468,6 +489,11 @@ class Calibration:
     fit_parameters: Mapping[str, Any] = field(default_factory=dict)  # of the learner, for the labelled rows
 
     @cached_property
+    def positions(self) -> AnyArray:
+        """Positions of the rows with all labels."""
+        return np.flatnonzero(self.labelled)
+
+    @cached_property
     def folds(self) -> Int2D:
         """Folds of the cross-fitting, repeats first."""
         return self.fold_plan.folds
@@ -490,7 +516,7 @@ class Calibration:
     @property
     def n_labelled(self) -> int:
         """Number of labelled rows."""
-        return int(self.labelled.sum())
+        return len(self.positions)
 
     @property
     def n_units(self) -> int:
@@ -546,18 +572,21 @@ def clean_label(name: str, values: AnyArray, n_rows: int) -> AnyArray:
             "row, missing where a row is not labelled."
         )
     missing = missing_values(values)
-    if missing.all():
+    known = np.flatnonzero(~missing)
+    if not len(known):
         raise ValueError(f"No row carries the expert label {name!r}; at least a few dozen are needed.")
-    if values.dtype.kind in "OUS" and all(isinstance(v, str) for v in values[~missing].tolist()):
+    if values.dtype.kind in "OUS" and all(isinstance(v, str) for v in values[known].tolist()):
         return values.astype(object)
     numbers = as_floats(values, f"labels: the label {name!r}") if values.dtype.kind in "iu" else values
+    filled = np.full(len(values), np.nan)
     try:
-        filled = np.where(missing, np.nan, numbers).astype(np.float64)
+        filled[known] = numbers[known]
     except (TypeError, ValueError):
         return values.astype(object)
-    if np.isinf(filled).any():
+    largest = float(np.abs(filled[known]).max())
+    if np.isinf(largest):
         raise ValueError(f"labels: the label {name!r} has {int(np.isinf(filled).sum())} infinite value(s).")
-    if np.nanmax(np.abs(filled)) > LARGEST_VALUE:
+    if largest > LARGEST_VALUE:
         raise ValueError(
             f"labels: the label {name!r} has values beyond {LARGEST_VALUE:g} in size, whose squares overflow; rescale it."
         )
@@ -566,9 +595,11 @@ def clean_label(name: str, values: AnyArray, n_rows: int) -> AnyArray:
 
 def labelled_rows(labels: Mapping[str, AnyArray], partial: PartialLabels) -> tuple[Bool1D, int]:
     """Return which rows carry every label, and how many carry only some."""
-    known = np.array([~missing_values(v) for v in labels.values()])
-    labelled = np.asarray(known.all(axis=0))
-    n_partial = int((known.any(axis=0) & ~labelled).sum())
+    first, *others = (~missing_values(v) for v in labels.values())
+    labelled, some = first, first
+    for known in others:
+        labelled, some = labelled & known, some | known
+    n_partial = int((some & ~labelled).sum()) if others else 0
     if n_partial and partial == "error":
         raise ValueError(
             f"{n_partial} row(s) carry some of the labels {', '.join(map(repr, labels))} but not all. Pass "
@@ -694,7 +725,7 @@ def _simple_probability(labelled: Bool1D, design: SamplingDesign) -> tuple[Float
         hits = np.bincount(design.units, labelled) > 0
         share = drawn_shares(np.bincount(strata), np.bincount(strata, hits), "cluster")
         return share[design.strata], simple_text(design.scheme, len(share))
-    return np.full(len(labelled), labelled.mean()), simple_text("simple", 1)
+    return np.broadcast_to(labelled.mean(), labelled.shape), simple_text("simple", 1)
 
 
 def _estimated_probability(labelled: Bool1D, features: Float2D) -> Float1D:
@@ -714,7 +745,7 @@ def warn_about_labels(calibration: Calibration) -> None:
     if units == "clusters" and calibration.n_units < 50:
         message = few_clusters_message.format(n_clusters=calibration.n_units, name="drawn as a whole")
         warn(message, LabellingWarning)
-    kish = kish_size(1.0 / calibration.probability[calibration.labelled])
+    kish = kish_size(1.0 / calibration.probability[calibration.positions])
     # below 30 % of the labels intervals rest on few heavy rows
     if kish < 0.3 * n_labelled:
         message = weak_overlap_message.format(
@@ -777,7 +808,7 @@ def _scheme_text(design: SamplingDesign) -> str:
 def typed_labels(values: AnyArray) -> AnyArray:
     """Return numbers as float64 and everything else as text."""
     if values.dtype.kind in "fiub":
-        return values.astype(np.float64)
+        return values.astype(np.float64, copy=False)
     return values.astype(str).astype(object)
 
 
@@ -794,10 +825,8 @@ def predict_labels(fitter: CrossFitter, gold: Mapping[str, AnyArray], features: 
     return predictions
 
 
-def label_classes(gold: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
+def label_classes(gold: Mapping[str, AnyArray], kinds: Mapping[str, LabelKind]) -> dict[str, AnyArray]:
     """Return the sorted classes of every categorical label."""
     return {
-        name: np.unique(values.astype(str))
-        for name, values in gold.items()
-        if label_kind(values) == "categorical"
+        name: np.unique(values.astype(str)) for name, values in gold.items() if kinds[name] == "categorical"
     }

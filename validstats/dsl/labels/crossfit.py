@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any, Literal, NamedTuple, Self, TypeAlias, get_args
 
 import numpy as np
@@ -247,21 +247,38 @@ def _logit(z: Float2D, y: Float1D) -> _Fitted:
     """Fit logistic regression with penalty 1/n; predictions without a row are one Newton step away."""
     design = np.column_stack([np.ones(len(y)), z])
     penalty = np.diag(np.r_[1e-6, np.ones(z.shape[1])])
-    b = np.zeros(design.shape[1])
+    zero = np.zeros(design.shape[1])
+    found = False
+    if len(y) > _MOST_ROWS:
+        # few rows bring the first steps near the root
+        some = slice(None, None, len(y) // _MOST_FOR_WIDTH)
+        near, _ = _penalised_root(design[some], y[some], penalty, zero)
+        b, found = _penalised_root(design, y, penalty, near)
+    if not found:
+        b, _ = _penalised_root(design, y, penalty, zero)
+    chance = expit(design @ b)
+    weight = np.maximum(chance * (1 - chance), 1e-10)
+    inverse = np.linalg.inv(design.T @ (design * weight[:, None]) + penalty)
+    hat = np.minimum(weight * np.einsum("ij,ij->i", design @ inverse, design), 0.999)
+    inner = expit(design @ b - hat / (1 - hat) * (y - chance) / weight)
+    return _Fitted(inner, _Plane(float(b[0]), b[1:], logistic=True), float(hat.sum()))
+
+
+def _penalised_root(design: Float2D, y: Float1D, penalty: Float2D, start: Float1D) -> tuple[Float1D, bool]:
+    """Return the coefficients of penalised logistic regression, and whether Newton's method found them."""
+    b = start
     for _ in range(50):
         chance = expit(design @ b)
         weight = np.maximum(chance * (1 - chance), 1e-10)
         hessian = design.T @ (design * weight[:, None]) + penalty
-        step = np.linalg.solve(hessian, design.T @ (y - chance) - penalty @ b)
+        gradient = design.T @ (y - chance) - penalty @ b
+        _, step, failed = lapack.dposv(hessian, gradient)
+        if failed:
+            step = np.linalg.solve(hessian, gradient)
         b = b + np.clip(step, -5.0, 5.0)
         if np.abs(step).max() < 1e-9:
-            break
-    chance = expit(design @ b)
-    weight = np.maximum(chance * (1 - chance), 1e-10)
-    inverse = np.linalg.inv(design.T @ (design * weight[:, None]) + penalty)
-    hat = np.minimum(weight * np.einsum("ij,jk,ik->i", design, inverse, design), 0.999)
-    inner = expit(design @ b - hat / (1 - hat) * (y - chance) / weight)
-    return _Fitted(inner, _Plane(float(b[0]), b[1:], logistic=True), float(hat.sum()))
+            return b, True
+    return b, False
 
 
 def _partially_isotonic(z: Float2D, y: Float1D, monotone: Bool1D, plain: float) -> _Fitted | None:
@@ -377,7 +394,7 @@ class _KernelRidge(NamedTuple):
         """Fit a centred target."""
         chosen, root = _directions(of_centres.kernel(width))
         features = root.T @ of_rows.take(chosen).kernel(width)
-        squares, rotation = np.linalg.eigh(features @ features.T)
+        squares, rotation, _ = lapack.dsyevd(features @ features.T, lower=1)
         rotated = rotation.T @ features
         # one row a penalty: hat values, and residuals of each row without itself
         shrink = 1.0 / (np.maximum(squares, 0.0) + _PENALTIES[:, None])
@@ -396,7 +413,13 @@ def _directions(kernel: Float2D) -> tuple[Int1D, Float2D]:
     """Return centres and ``L'^-1`` of a Cholesky factor with pivots, of as many as a kernel matrix has directions."""
     factor, pivots, rank, _ = lapack.dpstrf(kernel, tol=1e-9 * float(kernel.diagonal().max()), lower=1)
     inverse, _ = lapack.dtrtri(factor[:rank, :rank], lower=1)
-    return pivots[:rank] - 1, np.tril(inverse).T
+    inverse *= _lower_triangle(int(rank))
+    return pivots[:rank] - 1, inverse.T
+
+
+@lru_cache(maxsize=_CENTRES)
+def _lower_triangle(n: int) -> Float2D:
+    return np.tri(n)
 
 
 def _centres(z: Float2D) -> Float2D:
@@ -404,12 +427,18 @@ def _centres(z: Float2D) -> Float2D:
     generator = np.random.default_rng(0)
     # a few rows already show that most differ
     some = z if len(z) <= 4 * _CENTRES else z[generator.choice(len(z), 4 * _CENTRES, replace=False)]
-    distinct = np.unique(some, axis=0)
+    distinct = _distinct(some)
     if len(distinct) <= _CENTRES:
-        distinct = np.unique(z, axis=0)
+        distinct = _distinct(z)
     if len(distinct) <= _CENTRES:
         return distinct
     return distinct[generator.choice(len(distinct), _CENTRES, replace=False)]
+
+
+def _distinct(rows: Float2D) -> Float2D:
+    """Return the distinct rows, sorted by their first column, then their second, and so on."""
+    found = rows[np.lexsort(rows.T[::-1])]
+    return found[np.r_[True, np.any(found[1:] != found[:-1], axis=1)]]
 
 
 class _Distances(NamedTuple):
@@ -451,6 +480,9 @@ def distinct_rows(features: Float2D, most: int = 1000) -> tuple[Float2D, Int1D] 
     """Return the distinct rows of discrete features and the code of every row, or None where there are many."""
     from pandas import factorize
 
+    # the first rows already show that most differ
+    if any(len(np.unique(column[: 2 * most])) > most for column in features.T):
+        return None
     code = np.zeros(len(features), dtype=np.int64)
     for column in features.T:
         own, values = factorize(column)
@@ -555,15 +587,18 @@ def _permuted(units: AnyArray, n_units: int, seed: int) -> AnyArray:
     bits = max(int(n_units - 1).bit_length(), 2)
     mask, shift = np.uint64(2**bits - 1), np.uint64((bits + 1) // 2)
     keys = np.random.default_rng(seed).integers(2**63, size=(6, 2), dtype=np.uint64)
-    found, waiting = units.copy(), np.ones(len(units), dtype=np.bool_)
+    found = units.copy()
+    waiting: Any = slice(None)
     with np.errstate(over="ignore"):
-        while waiting.any():
-            state = found[waiting]
+        while len(state := found[waiting]):
             for odd, added in keys:
-                state = (state * (odd | np.uint64(1)) + added) & mask
+                state *= odd | np.uint64(1)
+                state += added
+                state &= mask
                 state ^= state >> shift
             found[waiting] = state
-            waiting = found >= n_units
+            beyond = np.flatnonzero(state >= n_units)
+            waiting = beyond if isinstance(waiting, slice) else waiting[beyond]
     return found
 
 
@@ -572,7 +607,7 @@ def label_kind(values: AnyArray) -> LabelKind:
     # ``"binary"`` for the numbers 0 and 1 or booleans, ``"categorical"`` for anything not numeric.
     if values.dtype.kind not in "fiub":
         return "categorical"
-    return "binary" if np.all(np.isin(values, (0, 1))) else "continuous"
+    return "binary" if np.all((values == 0) | (values == 1)) else "continuous"
 
 
 def one_hot(codes: Int1D, n_levels: int) -> Float2D:
@@ -755,10 +790,10 @@ class CrossFitter:
         return _learner_of(self.learner, name, kind, self.n_surrogates)
 
 
-def check_learners(learner: Any, gold: Mapping[str, AnyArray]) -> None:
+def check_learners(learner: Any, kinds: Mapping[str, LabelKind]) -> None:
     """Refuse learners that do not fit the kinds of the labels, before anything is fitted."""
-    for name, values in gold.items():
-        _learner_of(learner, name, label_kind(values), None)
+    for name, kind in kinds.items():
+        _learner_of(learner, name, kind, None)
 
 
 def _learner_of(learner: Any, name: str, kind: LabelKind, n_surrogates: int | None) -> Any:
@@ -1059,7 +1094,8 @@ class CompletionModels:
             if self.outcome is not None:
                 # classes do not depend on the completed covariates
                 extra = encoded if self.outcome_sees_covariates else np.empty((n, 0))
-                outcome = self.outcome.predict(np.hstack([features, extra]), folds).mean(axis=0)
+                known = np.hstack([features, extra]) if extra.shape[1] else features
+                outcome = self.outcome.predict(known, folds).mean(axis=0)
             found.append(Completion(weight=weight, replacements=replacements, outcome=outcome))
         return tuple(found)
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.linalg
 from scipy.special import expit, softmax
 
-from validstats._typing import AnyArray, Float1D, Float2D, FloatND
+from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND
+from validstats.dsl.moments.variance import is_constant
 
 __all__ = [
     "GLMMoment",
@@ -24,11 +26,13 @@ __all__ = [
     "NewtonResult",
     "RegressionRows",
     "ScoreParts",
+    "clearly_apart",
     "collinear_columns",
     "column_names",
     "find_root",
     "invert_bread",
     "nearly_spanned_columns",
+    "quadratic_forms",
     "scale_rows_and_columns",
     "singular_reason",
     "two_stage_projection",
@@ -160,17 +164,50 @@ def collinear_columns(matrix: Float2D, names: Sequence[str], tolerance: float = 
     return [names[j] for j in range(matrix.shape[1]) if abs(triangle[j, j]) <= tolerance]
 
 
+def quadratic_forms(left: Float2D, matrix: Float2D, right: Float2D) -> Float1D:
+    """Return ``left_i' matrix right_i`` for every row."""
+    return np.einsum("ij,ij->i", left @ matrix, right)
+
+
+_CLEARLY_APART = 1e-6
+"""Least eigenvalue of the products of unit columns above which no column is near the span of others."""
+
+
+def clearly_apart(products: Float2D) -> bool:
+    """Tell from the products of columns that they are linearly independent by far."""
+    length = np.sqrt(np.diag(products))
+    if not np.all((length > 0.0) & np.isfinite(length)):
+        return False
+    values = np.linalg.eigvalsh(products / np.outer(length, length))
+    return bool(values[0] > _CLEARLY_APART * max(values[-1], 1.0))
+
+
 def unit_columns(design: Float2D) -> Float2D:
     """Return a design with columns of length one."""
     length = np.linalg.norm(design, axis=0)
     return np.asarray(design / np.where(length > 0.0, length, 1.0), dtype=np.float64)
 
 
+def _apart_beside(constant: Bool1D, design: Float2D) -> bool:
+    """Tell from products that columns are far from each other's span, beside an intercept where a column is constant."""
+    products = (design.T @ design)[np.ix_(~constant, ~constant)]
+    if not constant.any():
+        return clearly_apart(products)
+    mean = (np.full(len(design), 1.0 / len(design)) @ design)[~constant]
+    centred = products - len(design) * np.outer(mean, mean)
+    # digits that the means take are those of a column that hardly varies
+    return bool(np.all(np.diag(centred) > 1e-6 * np.diag(products))) and clearly_apart(centred)
+
+
 def nearly_spanned_columns(
     design: Float2D, names: Sequence[str], bound: float
 ) -> tuple[list[str], float] | None:
     """Return the columns that are nearly spanned by each other with their condition number, or None."""
-    constant = np.ptp(design, axis=0) == 0.0
+    if len(names) < 2:
+        return None
+    constant = np.array([column[0] == column[-1] and np.ptp(column) == 0.0 for column in design.T])
+    if _apart_beside(constant, design):
+        return None
     if constant.any():
         # beside an intercept the origin of a column does not matter: years are no near-constant
         names = [name for name, fixed in zip(names, constant, strict=True) if not fixed]
@@ -241,6 +278,11 @@ class RegressionRows:
     def n_rows(self) -> int:
         """Number of rows."""
         return len(self.y)
+
+    @cached_property
+    def products(self) -> Float2D:
+        """``X'X``, rows times their analysis weights."""
+        return _weighted_gram(self.X, self.X, self.weights)
 
     def take(self, index: AnyArray | slice) -> RegressionRows:
         """Return the rows that an index, a slice or a boolean mask selects."""
@@ -364,7 +406,10 @@ class ModelMoment(ABC):
         """Return a starting value for Newton's method."""
 
 
-def _weighted_gram(left: Float2D, right: Float2D, multiplier: Float1D) -> Float2D:
+def _weighted_gram(left: Float2D, right: Float2D, multiplier: Float1D | None) -> Float2D:
+    if multiplier is None or is_constant(multiplier):
+        one = 1.0 if multiplier is None else float(multiplier[0])
+        return (left.T @ right) * one
     if left is not right or multiplier.min(initial=0.0) < 0.0:
         return left.T @ (right * multiplier[:, None])
     # a product of a matrix with itself is half the work
@@ -401,7 +446,7 @@ class LinearMoment(ModelMoment):
 
     def leverage(self, rows: RegressionRows, params: Float1D, inverse: Float2D) -> Float1D:
         """Return ``x' inverse x`` for every row."""
-        return rows.weighted(np.einsum("ij,jk,ik->i", rows.X, inverse, rows.X))
+        return rows.weighted(quadratic_forms(rows.X, inverse, rows.X))
 
     def parts(self, rows: RegressionRows, params: Float1D) -> ScoreParts | None:
         """Return covariates and ordinary residuals."""
@@ -581,7 +626,7 @@ class GLMMoment(ModelMoment):
 
     def leverage(self, rows: RegressionRows, params: Float1D, inverse: Float2D) -> Float1D:
         """Return curvature times ``x' inverse x`` for every row."""
-        return self._row_curvature(rows, params) * np.einsum("ij,jk,ik->i", rows.X, inverse, rows.X)
+        return self._row_curvature(rows, params) * quadratic_forms(rows.X, inverse, rows.X)
 
     def parts(self, rows: RegressionRows, params: Float1D) -> ScoreParts | None:
         """Return covariates and residuals ``(y - mu) mu' / V(mu)``."""
@@ -670,7 +715,7 @@ class MultinomialMoment(ModelMoment):
         values = np.zeros(rows.n_rows)
         for a in range(k):
             for b in range(k):
-                quadratic = np.einsum("ij,jk,ik->i", rows.X, blocks[b, :, a, :], rows.X)
+                quadratic = quadratic_forms(rows.X, blocks[b, :, a, :], rows.X)
                 values += probability[:, a] * ((a == b) - probability[:, b]) * quadratic
         return rows.weighted(values)
 
@@ -709,7 +754,7 @@ class InstrumentalMoment(ModelMoment):
 
     def leverage(self, rows: RegressionRows, params: Float1D, inverse: Float2D) -> Float1D:
         """Return ``x' inverse z`` for every row."""
-        return rows.weighted(np.einsum("ij,jk,ik->i", rows.X, inverse, _instruments(rows)))
+        return rows.weighted(quadratic_forms(rows.X, inverse, _instruments(rows)))
 
     def parts(self, rows: RegressionRows, params: Float1D) -> ScoreParts | None:
         """Return instruments and ordinary residuals."""

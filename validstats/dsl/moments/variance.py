@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol, Self, TypeAlias
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND, Int1D
 from validstats.exceptions import LabellingWarning, few_clusters_message, warn
@@ -31,7 +32,9 @@ __all__ = [
     "design_meat",
     "drawn_deviations",
     "effective_labels",
+    "few_levels",
     "forecast_variance",
+    "is_constant",
     "influence_functions",
     "kish_size",
     "labelled_units",
@@ -47,13 +50,33 @@ __all__ = [
 ]
 
 
+_FIRST_ROWS, _FEW_VALUES = 1000, 8
+"""Rows in which distinct values are looked for first, and how many are told apart by comparing."""
+
+
 def cluster_codes(labels: AnyArray) -> Int1D:
     """Return integer codes ``0..G-1`` of cluster or stratum labels."""
     return sorted_levels(np.asarray(labels))[1]
 
 
+def few_levels(values: AnyArray) -> tuple[AnyArray, Int1D] | None:
+    """Return the sorted distinct values and the place of every value, where the first rows show all and they are few."""
+    if values.dtype.kind not in "fiub" or values.ndim != 1:
+        return None
+    levels = np.unique(values[:_FIRST_ROWS])
+    if not 0 < len(levels) <= _FEW_VALUES:
+        return None
+    codes = np.zeros(len(values), dtype=np.int64)
+    for level in levels[1:]:
+        codes += values >= level
+    return (levels, codes) if np.array_equal(levels[codes], values) else None
+
+
 def sorted_levels(values: AnyArray) -> tuple[AnyArray, Int1D]:
     """Return the sorted distinct values and the place of every value among them."""
+    few = few_levels(values)
+    if few is not None:
+        return few
     if values.dtype.kind in "iu" and len(values):
         low, high = int(values.min()), int(values.max())
         if high - low < 4 * len(values) + 1000 and high < 2**62:
@@ -253,6 +276,13 @@ class SamplingDesign:
         return self.units if self.within_strata else self.strata
 
 
+def is_constant(values: Float1D) -> bool:
+    """Tell whether all values are one number."""
+    if not len(values) or values[0] != values[-1]:
+        return False
+    return values.strides == (0,) or bool(values.min() == values.max())
+
+
 def sum_by_cluster(values: Float2D, codes: Int1D) -> Float2D:
     """Return the sums of rows within clusters."""
     n_clusters = int(codes.max()) + 1
@@ -386,8 +416,14 @@ def _drawn_units(
 def _stratum_centres(units: _DrawnUnits) -> tuple[Float2D, Float1D]:
     """Return the mean of every stratum and ``n_h / (n_h - 1)``; zero and one where a single unit was drawn."""
     assert units.strata is not None
-    size = np.bincount(units.strata).astype(float)
     weight = 1.0 - units.probability
+    if not units.strata.any():
+        # one stratum
+        n = len(weight)
+        weight = weight if weight.sum() > 0.0 else np.ones(n)
+        centre = weight @ units.expanded / weight.sum() if n > 1 else np.zeros(units.expanded.shape[1])
+        return centre[None], np.array([n / (n - 1.0) if n > 1 else 1.0])
+    size = np.bincount(units.strata).astype(float)
     weight = np.where(np.bincount(units.strata, weight)[units.strata] > 0.0, weight, 1.0)
     total = np.bincount(units.strata, weight)
     sums = sum_by_cluster(units.expanded * weight[:, None], units.strata)
@@ -406,6 +442,8 @@ def drawn_deviations(
     if units.strata is None:
         return units.expanded, units.probability
     centre, inflation = _stratum_centres(units)
+    if len(centre) == 1:
+        return (units.expanded - centre) * np.sqrt(inflation), units.probability
     deviations = units.expanded - centre[units.strata]
     return deviations * np.sqrt(inflation)[units.strata][:, None], units.probability
 
@@ -438,9 +476,14 @@ class StratumCentres:
         """
         times = probability / design.cluster_sizes if design.draws_clusters else probability
         if not (design.within_strata or design.draws_clusters):
+            centred = self.centre.T @ self.centre
+            if is_constant(times):
+                once = float(times[0])
+                n_apart = len(labelled) - int(np.count_nonzero(labelled))
+                square = n_apart * once**2 * centred
+                return square, None if scores is None else once * np.sum(scores, axis=0)[None]
             apart = times[~labelled]
-            square = (apart @ apart) * (self.centre.T @ self.centre)
-            return square, None if scores is None else (times @ scores)[None]
+            return (apart @ apart) * centred, None if scores is None else (times @ scores)[None]
         strata = design.fixed_strata(len(labelled))
         assert strata is not None
         times = np.where(labelled | (strata >= len(self.centre)), 0.0, times)
@@ -509,8 +552,8 @@ def critical_value(alpha: float, degrees_of_freedom: float | None) -> float:
     """Return the two-sided critical value of the t or, without degrees of freedom, the normal distribution."""
     # Upper ``alpha / 2`` quantile.
     if degrees_of_freedom is None:
-        return float(stats.norm.isf(alpha / 2.0))
-    return float(stats.t.isf(alpha / 2.0, degrees_of_freedom))
+        return -float(special.ndtri(alpha / 2.0))
+    return -float(special.stdtrit(degrees_of_freedom, alpha / 2.0))
 
 
 def effective_labels(
@@ -561,6 +604,7 @@ def coverage_lost_to_skewness(values: Float1D, confidence_level: float) -> tuple
         return 0.0, 0.0
     part /= spread
     skewness = float(part @ (part * part)) / len(part)  # a power of 3 takes ten times as long
-    z = float(stats.norm.isf((1.0 - confidence_level) / 2.0))
-    loss = 2.0 * float(stats.norm.pdf(z)) * (z**5 + 2 * z**3 - 3 * z) * skewness**2 / (18 * len(values))
+    z = critical_value(1.0 - confidence_level, None)
+    density = math.exp(-(z**2) / 2.0) / math.sqrt(2.0 * math.pi)
+    loss = 2.0 * density * (z**5 + 2 * z**3 - 3 * z) * skewness**2 / (18 * len(values))
     return loss, skewness

@@ -7,14 +7,14 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND, Int1D
 from validstats.dsl.fit import Component, LabelledSample, ScoreTerm
-from validstats.dsl.labels import Completion, CompletionModels, FoldPlan, encode_features, one_hot
+from validstats.dsl.labels import Completion, CompletionModels, FoldPlan, Units, encode_features, one_hot
 from validstats.dsl.moments import (
     LARGEST_VALUE,
     AbsorbedRows,
@@ -39,6 +39,7 @@ from validstats.intake import as_floats, read_array
 
 __all__ = [
     "DesignBuilder",
+    "FilledFrame",
     "FeatureCoder",
     "FormulaCoder",
     "MODELS",
@@ -50,6 +51,8 @@ __all__ = [
     "StudyRows",
     "categories_of",
     "choose_moment",
+    "column_values",
+    "pandas_frame",
     "formula_coder",
     "labelled_design",
     "numeric_outcome",
@@ -107,6 +110,72 @@ def parse_formula(formula: str) -> ParsedFormula:
     )
 
 
+class FilledFrame:
+    """Rows of a data frame with labels filled in: columns are made when they are asked for, the frame where one is needed."""
+
+    def __init__(
+        self, units: Units, filled: Mapping[str, Callable[[], AnyArray]], rows: AnyArray | None = None
+    ) -> None:
+        self._units, self._data, self._filled, self._rows = units, units.data, filled, rows
+        self._values: dict[str, AnyArray] = {}
+        self.whole: FilledFrame = self  # the frame of which these are rows
+
+    def __len__(self) -> int:
+        return len(self._data) if self._rows is None else len(self._rows)
+
+    @cached_property
+    def columns(self) -> tuple[Any, ...]:
+        """Names of the columns, labels that the data do not have last."""
+        return tuple(dict.fromkeys((*self._data.columns.tolist(), *self._filled)))
+
+    def values(self, name: str) -> AnyArray:
+        """Return a column as an array."""
+        if name not in self._values:
+            if name in self._filled:
+                found = self._filled[name]()
+            else:
+                found = self._units.values(name)
+                found = found if self._rows is None else found[self._rows]
+            self._values[name] = np.asarray(found)
+        return self._values[name]
+
+    def dtype(self, name: str) -> Any:
+        """Return the type of a column."""
+        return self.values(name).dtype if name in self._filled else self._data[name].dtype
+
+    def take(self, rows: AnyArray, filled: Mapping[str, Callable[[], AnyArray]] | None = None) -> FilledFrame:
+        """Return some of the rows, given by their positions, with their labels where these are known."""
+        if filled is None:
+            filled = {name: partial(self._some, name, rows) for name in self._filled}
+        found = FilledFrame(self._units, filled, rows if self._rows is None else self._rows[rows])
+        found.whole = self.whole
+        return found
+
+    def _some(self, name: str, rows: AnyArray) -> AnyArray:
+        return self.values(name)[rows]
+
+    @cached_property
+    def frame(self) -> Any:
+        """The same as a pandas frame."""
+        rows = self._data if self._rows is None else self._data.iloc[self._rows]
+        return rows.assign(**{name: self.values(name) for name in self._filled})
+
+
+def column_values(frame: Any, name: str) -> AnyArray:
+    """Return a column of rows as an array."""
+    return frame.values(name) if isinstance(frame, FilledFrame) else frame[name].to_numpy()
+
+
+def column_type(frame: Any, name: str) -> Any:
+    """Return the type of a column of rows."""
+    return frame.dtype(name) if isinstance(frame, FilledFrame) else frame[name].dtype
+
+
+def pandas_frame(frame: Any) -> Any:
+    """Return rows as a pandas frame."""
+    return frame.frame if isinstance(frame, FilledFrame) else frame
+
+
 _CACHED = 1024
 _BLOCK = 32_768
 """Rows whose covariates are coded at once where a row's own values are enough."""
@@ -138,8 +207,9 @@ class DesignBuilder:
             )
         observed = (used | self._outcome_variables) - set(labels)
         self.variables = tuple(v for v in template.columns if v in observed)
-        self._given, self.template = template, template
+        self._given, self._checked = template, False
         self.template = self.checked(template)
+        self._checked = True
         if self._numbers is not None:
             self._plain, self._instrument_spec = True, None
             self._columns, self.names = list(range(len(self._numbers))), self._numbers
@@ -181,25 +251,37 @@ class DesignBuilder:
 
     def checked(self, frame: Any) -> Any:
         """Return rows whose observed variables are complete, small numbers widened."""
-        if frame is self._given and self.template is not self._given:
-            return self.template
+        if self._checked and getattr(frame, "whole", frame) is self._given:
+            # rows of a template that was found complete
+            return self.template if frame is self._given else widen_numbers(frame, self.variables)
         for name in (*self.variables, *self.parsed.effects):
-            missing = int(frame[name].isna().sum())
-            if missing:
-                raise ValueError(
-                    f"The variable {name!r} of the formula is missing in {missing} row(s). Every variable "
-                    "that is not an expert label must be observed in all rows: drop or impute them first."
-                )
-            # groups of absorbed effects may be dates; a covariate must be a number or a category
-            array = read_array(frame[name], f"the variable {name!r}", dates=name in self.parsed.effects)
-            if array.dtype.kind in "iu":
-                as_floats(array, f"the variable {name!r}")
-            elif array.dtype.kind == "f":
-                _check_size(array, name)
+            self._check_variable(frame, name)
         return widen_numbers(frame, self.variables)
 
+    def _check_variable(self, frame: Any, name: str) -> None:
+        """Refuse an observed variable with missing values, or with numbers that float64 does not hold."""
+        dtype = column_type(frame, name)
+        if isinstance(dtype, np.dtype) and dtype.kind == "f":
+            values = column_values(frame, name)
+            if len(values) and np.isfinite(ends := (values.min(), values.max())).all():
+                _check_size(np.asarray(ends), name)
+                return
+        column = pandas_frame(frame)[name]
+        missing = int(column.isna().sum())
+        if missing:
+            raise ValueError(
+                f"The variable {name!r} of the formula is missing in {missing} row(s). Every variable "
+                "that is not an expert label must be observed in all rows: drop or impute them first."
+            )
+        # groups of absorbed effects may be dates; a covariate must be a number or a category
+        array = read_array(column, f"the variable {name!r}", dates=name in self.parsed.effects)
+        if array.dtype.kind in "iu":
+            as_floats(array, f"the variable {name!r}")
+        elif array.dtype.kind == "f":
+            _check_size(array, name)
+
     def _fit_spec(self, formula: Any) -> Any:
-        rows = self.template
+        rows = pandas_frame(self.template)
         factors = {str(factor.expr) for term in formula for factor in term.factors} - {"1"}
         if all(name in rows.columns and rows[name].dtype.kind in "iuf" for name in factors):
             rows = rows.iloc[:2]  # numbers as they are: the code does not depend on their values
@@ -231,7 +313,7 @@ class DesignBuilder:
         if name in rows.columns:
             if replacements is not None and name in replacements:
                 return np.asarray(replacements[name])
-            return np.asarray(rows[name].to_numpy())
+            return np.asarray(column_values(rows, name))
         from formulaic import model_matrix
 
         values = model_matrix(f"0 + {name}", self._completed(replacements, rows), na_action="raise")
@@ -242,9 +324,10 @@ class DesignBuilder:
         return np.asarray(values, dtype=np.float64)[:, 0]
 
     def _completed(self, replacements: Mapping[str, AnyArray] | None, frame: Any) -> Any:
+        rows = pandas_frame(frame)
         if not replacements:
-            return frame
-        return widen_numbers(frame.assign(**dict(replacements)), tuple(replacements))
+            return rows
+        return widen_numbers(rows.assign(**dict(replacements)), tuple(replacements))
 
     def _plain_numbers(self, replacements: Mapping[str, AnyArray] | None, frame: Any) -> Float2D | None:
         """Return the covariates where all are columns of numbers as they are, else None."""
@@ -252,7 +335,7 @@ class DesignBuilder:
             return None
         rows, given = self.template if frame is None else frame, replacements or {}
         numbers = [
-            None if name == "Intercept" else given[name] if name in given else rows[name].to_numpy()
+            None if name == "Intercept" else given[name] if name in given else column_values(rows, name)
             for name in self._numbers
         ]
         if not all(values is None or values.dtype.kind in "iuf" for values in numbers):
@@ -282,7 +365,7 @@ class DesignBuilder:
             state = {} if spec is None else spec.transform_state
             if state:
                 return str(next(iter(state)))
-        some = self.template.iloc[:: max(len(self.template) // 50, 2)]
+        some = pandas_frame(self.template).iloc[:: max(len(self.template) // 50, 2)]
         every = slice(None, None, max(len(self.template) // 50, 2))
         for whole, part, names in (
             (self.design(), self.design(frame=some), self.names),
@@ -310,7 +393,7 @@ def _number_columns(parsed: ParsedFormula, template: Any) -> tuple[str, ...] | N
     columns = set(template.columns)
     if not all(n.isidentifier() and n != "Intercept" and n in columns for n in names):
         return None
-    kinds = (template[name].dtype for name in names)
+    kinds = (column_type(template, name) for name in names)
     if not all(isinstance(kind, np.dtype) and kind.kind in "iuf" for kind in kinds):
         return None
     return ("Intercept", *names)
@@ -349,16 +432,20 @@ def _check_columns(template: Any, names: set[str]) -> None:
 
 def widen_numbers(frame: Any, names: Sequence[str]) -> Any:
     """Return a frame whose columns of small numbers have 64 bits, in which products and squares fit."""
-    wide = {name: _wide_type(frame[name].dtype) for name in names}
-    changed = {name: kind for name, kind in wide.items() if kind is not None and not frame[name].hasnans}
-    return frame.astype(changed) if changed else frame
+    wide = {name: _wide_type(column_type(frame, name)) for name in names}
+    small = {name: kind for name, kind in wide.items() if kind is not None}
+    if not small:
+        return frame
+    rows = pandas_frame(frame)
+    changed = {name: kind for name, kind in small.items() if not rows[name].hasnans}
+    return rows.astype(changed) if changed else frame
 
 
 def _wide_type(dtype: Any) -> type | None:
-    from pandas.api.types import is_float_dtype, is_integer_dtype
-
     if getattr(dtype, "itemsize", 8) >= 8:
         return None
+    from pandas.api.types import is_float_dtype, is_integer_dtype
+
     if is_integer_dtype(dtype):
         return np.int64
     return np.float64 if is_float_dtype(dtype) else None
@@ -373,7 +460,7 @@ def _names_in(expression: str) -> set[str]:
 
 
 def _check_finite(matrix: Float2D, names: Sequence[str]) -> None:
-    if np.all(np.isfinite(matrix.sum(axis=0))):
+    if np.isfinite(matrix.sum()):
         return
     bad = np.flatnonzero(~np.isfinite(matrix).all(axis=0))
     if len(bad):
@@ -617,10 +704,15 @@ class StudyRows:
     given: Mapping[str, Float2D] = field(default_factory=dict)  # first-stage predictions, repeats first
     effects: tuple[Int1D, ...] = ()  # levels of the absorbed effects
 
+    @cached_property
+    def positions(self) -> AnyArray:
+        """Positions of the labelled rows."""
+        return np.flatnonzero(self.labelled)
+
     def take(self, rows: AnyArray) -> StudyRows:
         """Return some of the rows, given by their positions."""
         return StudyRows(
-            frame=self.frame.iloc[rows],
+            frame=self.frame.take(rows) if isinstance(self.frame, FilledFrame) else self.frame.iloc[rows],
             labelled=self.labelled[rows],
             probability=self.probability[rows],
             design=self.design.take(rows),
@@ -649,7 +741,7 @@ class FeatureCoder:
 
     def columns(self, frame: Any) -> dict[str, AnyArray]:
         """Return the features of some rows as they are."""
-        return {name: frame[name].to_numpy() for name in (*self.machine, *self.others)}
+        return {name: column_values(frame, name) for name in (*self.machine, *self.others)}
 
     def encode(self, frame: Any) -> Float2D:
         """Return the features of some rows as numbers."""
@@ -697,7 +789,7 @@ class RowCoder(ABC):
         root = None if rows.weights is None else np.sqrt(rows.weights)
         sample = LabelledSample(
             moment=self.moment,
-            gold=filled.take(rows.labelled),
+            gold=filled.take(rows.positions),
             labelled=rows.labelled,
             probability=rows.probability,
             design=rows.design,
@@ -813,7 +905,7 @@ class MomentCoder(RowCoder):
     ) -> RegressionRows:
         """Return rows of the model for one completion of the labels."""
         n = len(rows.frame)
-        columns = {v: np.asarray(rows.frame[v].to_numpy()) for v in self.variables}
+        columns = {v: np.asarray(column_values(rows.frame, v)) for v in self.variables}
         return RegressionRows(
             y=np.zeros(n), X=np.zeros((n, 0)), weights=rows.weights, columns={**columns, **replacements}
         )

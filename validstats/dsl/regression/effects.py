@@ -23,6 +23,7 @@ from validstats.dsl.fit import (
     Sample,
     ScoreTerm,
     SimpleFit,
+    as_it_is,
     fit_fixed_effects,
     identity_augmentation,
     labelling_covariance,
@@ -468,7 +469,7 @@ def estimate_effects(
         else None,
         rows_of=rows_of,
         by_cluster=None if found is None or not found.clusters else found.clusters[0].sums,
-        residual=residual,
+        residual_of=partial(as_it_is, residual),
         forecast_of=None if population == "finite" else partial(parts_of, covariance, residual, sample),
     )
 

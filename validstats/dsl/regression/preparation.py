@@ -44,19 +44,24 @@ from validstats.dsl.moments import (
     MultinomialMoment,
     UserMoment,
     VarianceKind,
+    clearly_apart,
     cluster_codes,
     collinear_columns,
+    is_constant,
+    sorted_levels,
 )
 from validstats.dsl.regression.assembly import (
     MODELS,
     DesignBuilder,
     FeatureCoder,
+    FilledFrame,
     ModelName,
     MomentCoder,
     ParsedFormula,
     RegressionModel,
     RowCoder,
     StudyRows,
+    column_values,
     formula_coder,
     labelled_design,
 )
@@ -262,6 +267,10 @@ class Study(Protocol):
         """The labelled rows."""
 
     @property
+    def known_frame(self) -> Any:
+        """Their columns."""
+
+    @property
     def absorber(self) -> Absorber | None:
         """Projection on the absorbed effects of the formula."""
 
@@ -289,7 +298,7 @@ class FrameStudy:
     clustered: Callable[[], tuple[list[Int1D], str | None]]  # clusters of the standard errors, and their name
 
     @cached_property
-    def template(self) -> Any:
+    def template(self) -> FilledFrame:
         """All rows, labels filled in."""
         return fill_labels(self.request)
 
@@ -328,13 +337,22 @@ class FrameStudy:
             offset=None if request.offset is None else checked_size(request.offset, "offset"),
             surrogates=request.surrogates,
             given=request.cross_fitted,
-            effects=tuple(_levels_of_effect(self.template[name]) for name in effects),
+            effects=tuple(_levels_of_effect(request.units.data[name]) for name in effects),
         )
 
     @cached_property
     def known(self) -> StudyRows:
         """The labelled rows."""
-        return self.rows.take(np.flatnonzero(self.rows.labelled))
+        return replace(self.rows.take(self.request.calibration.positions), frame=self.known_frame)
+
+    @cached_property
+    def known_frame(self) -> Any:
+        """Their columns, labels as they are."""
+        calibration = self.request.calibration
+        rows = calibration.positions
+        return self.template.take(
+            rows, {name: partial(np.take, values, rows) for name, values in calibration.labels.items()}
+        )
 
     @cached_property
     def absorber(self) -> Absorber | None:
@@ -388,14 +406,14 @@ class PreparedModel:
         return 0.0 if self.coder.models is None else self.coder.models.n_effective
 
 
-def fill_labels(request: InferenceRequest) -> Any:
+def fill_labels(request: InferenceRequest) -> FilledFrame:
     """Return all rows with labels filled in: expert labels where known, observed values in turn elsewhere."""
     calibration = request.calibration
     filled = {
-        name: filled_label(values[calibration.labelled], calibration.labelled)
+        name: partial(filled_label, values[calibration.positions], calibration.labelled)
         for name, values in calibration.labels.items()
     }
-    return request.units.data.assign(**filled)
+    return FilledFrame(request.units, filled)
 
 
 def filled_label(known: AnyArray, labelled: Bool1D, values: AnyArray | None = None) -> AnyArray:
@@ -442,7 +460,7 @@ def predicting(
         return coder
     known = study.known
     frame = coder.read(known.frame)
-    labels = {name: known_label(frame[name].to_numpy()) for name in coder.covariate_labels}
+    labels = {name: known_label(column_values(frame, name)) for name in coder.covariate_labels}
     outcome = None
     if coder.outcome_label is not None:
         outcome = Outcome(
@@ -503,8 +521,8 @@ def prepare_formula(builder: DesignBuilder, request: InferenceRequest, study: St
         )
     request.model_kind.check_offset(request.offset is not None)
     plain = formula_coder(builder, study.template_labelled, request.model, request.family)
-    known = replace(study.known, frame=plain.read(study.known.frame))
-    plain.moment.check_outcome(plain.completed(known, {}, None).y, parsed.outcome)
+    outcome = plain.outcome_of(builder.outcome(frame=plain.read(study.known_frame)))
+    plain.moment.check_outcome(outcome, parsed.outcome)
     unknown = unknown_classes(request, (*builder.outcome_labels, *builder.covariate_labels), study)
     needed = {*builder.outcome_labels, *builder.covariate_labels}
     with_raw = needed <= set(request.surrogate_names) and not unknown
@@ -632,18 +650,6 @@ def upper_triangle(values: Float2D) -> Float2D:
     return np.asarray(np.linalg.qr(values, mode="r"), dtype=np.float64)
 
 
-_CLEARLY_APART = 1e-6
-"""Least eigenvalue of the products of unit columns above which no column is near the span of others."""
-
-
-def _clearly_apart(products: Float2D) -> bool:
-    """Tell from the products of columns that they are linearly independent by far."""
-    length = np.sqrt(np.diag(products))
-    if not np.all((length > 0.0) & np.isfinite(length)):
-        return False
-    return bool(np.linalg.eigvalsh(products / np.outer(length, length))[0] > _CLEARLY_APART)
-
-
 def _check_rank(
     sample: Sample, names: tuple[str, ...], absorber: Absorber | None, design: EffectsOfDesign | None
 ) -> None:
@@ -653,7 +659,7 @@ def _check_rank(
     work = partial(_products, absorber=absorber, design=design)
     products = sample.total(work, Augmentation(), in_blocks=False)
     redundant = []
-    if not _clearly_apart(products):
+    if not clearly_apart(products):
         triangle = sample.total(partial(_triangle, absorber=absorber, design=design), Augmentation())
         redundant = collinear_columns(triangle.factor, names)
     if redundant:
@@ -661,7 +667,9 @@ def _check_rank(
             f"The column(s) {', '.join(map(repr, redundant))} are spanned by the other columns"
             f"{' and the absorbed effects' if absorber is not None else ''}; leave them out of the formula."
         )
-    unseen = collinear_columns(labelled_design(sample.gold), names)
+    unseen = []
+    if not clearly_apart(sample.gold.products):
+        unseen = collinear_columns(labelled_design(sample.gold), names)
     if unseen and absorber is None:
         message = unlabelled_category_message.format(columns=", ".join(map(repr, unseen)))
         warn(message, LabellingWarning)
@@ -714,12 +722,14 @@ def verdict_cells(sample: Sample, raw: ScoreTerm | None) -> Int1D | None:
     if len(known.terms[0]) != 1:
         return None
     outcome, verdict = part.gold.y, known.terms[0][0].rows.y
-    if outcome.ndim != 1 or not np.all((outcome == 0) | (outcome == 1)) or len(np.unique(verdict)) > 20:
+    if outcome.ndim != 1 or not np.all((outcome == 0) | (outcome == 1)):
+        return None
+    levels, verdicts = sorted_levels(verdict)
+    if len(levels) > 20:
         return None
     strata = part.design.fixed_strata(part.n_rows)
     if strata is None:
-        values = np.unique(part.probability)
+        values = part.probability[:1] if is_constant(part.probability) else np.unique(part.probability)
         few = values if len(values) <= 20 else np.zeros(1)
         strata = np.searchsorted(few[1:], part.probability, side="right").astype(np.int64)
-    verdicts = cluster_codes(verdict)
     return cluster_codes(strata * (int(verdicts.max()) + 1) + verdicts)

@@ -278,8 +278,7 @@ def prepare_quantile(builder: DesignBuilder, request: InferenceRequest, study: S
     if not builder.outcome_labels:
         raise ValueError(f"{parsed.outcome!r} is not an expert label; numpy.quantile does what you need.")
     plain = formula_coder(builder, study.template_labelled, "quantile", None)
-    known = replace(study.known, frame=plain.read(study.known.frame))
-    plain.completed(known, {}, None)
+    plain.outcome_of(builder.outcome(frame=plain.read(study.known_frame)))
     with_raw = set(builder.outcome_labels) <= set(request.surrogate_names) and not any(
         request.calibration.kinds[name] == "categorical" for name in builder.outcome_labels
     )
@@ -346,7 +345,7 @@ def _quantile_result(
         if share.influence_of is not None and np.isfinite(error)
         else None,
         by_cluster=None,
-        residual=None,
+        residual_of=None,
         forecast_of=None,
     )
     return coefficient_result(

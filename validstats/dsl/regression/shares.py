@@ -8,10 +8,9 @@ from functools import cache, cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D
-from validstats.dsl.fit import Estimate, LabelledSample, SimpleFit, known_influence
+from validstats.dsl.fit import Estimate, LabelledSample, SimpleFit
 from validstats.dsl.fit.cell_intervals import (
     CellInterval,
     CellSums,
@@ -23,13 +22,15 @@ from validstats.dsl.fit.cell_intervals import (
 )
 from validstats.dsl.fit.cells import Cells, form_cells
 from validstats.dsl.fit.exact import exact_mean, exact_share
-from validstats.dsl.labels import CountedUnits
-from validstats.dsl.moments import MeanMoment, RegressionRows, search_labels
+from validstats.dsl.labels import CountedUnits, Units
+from validstats.dsl.moments import MeanMoment, RegressionRows, critical_value, is_constant, search_labels
 from validstats.dsl.regression.assembly import (
     DesignBuilder,
+    FilledFrame,
     ModelName,
     ParsedFormula,
     categories_of,
+    column_values,
     numeric_outcome,
 )
 from validstats.dsl.regression.preparation import (
@@ -278,7 +279,7 @@ class VerdictReader:
     def of(self, frame: Any, surrogates: Mapping[str, AnyArray]) -> list[AnyArray]:
         """Return the verdicts of some rows."""
         if self.columns:
-            return [np.asarray(frame[name].to_numpy()) for name in self.columns]
+            return [column_values(frame, name) for name in self.columns]
         if self.together:
             return [self.builder.outcome({name: surrogates[name] for name in self.labels}, frame)]
         return [surrogates[name] for name in self.labels]
@@ -312,7 +313,7 @@ class _Units:
         assert self.size is not None
         return np.bincount(self.row_unit, numbers if self.count is None else numbers * self.count) / self.size
 
-    def counts(self, inside: Bool1D) -> Float1D | None:
+    def counts(self, inside: Bool1D | slice) -> Float1D | None:
         """Return how many units each unit of a group stands for, None for one."""
         return None if self.count is None or self.row_unit is not None else self.count[inside]
 
@@ -339,7 +340,8 @@ def _units(request: InferenceRequest) -> _Units:
         strata = design.units
     if strata is not None and len(np.unique(strata)) == 1:
         strata = None
-    equal = bool(np.ptp(probability) <= 1e-12) if counted is None else counted.equal
+    equal = counted.equal if counted is not None else is_constant(probability)
+    equal = equal or (counted is None and bool(np.ptp(probability) <= 1e-12))
     few = row_unit is not None or counted is None or counted.few_probabilities
     if strata is None and not equal and few:
         # few values of the probability are strata: units of a cell are then drawn alike
@@ -356,9 +358,9 @@ class _Part(NamedTuple):
 
     name: str
     y: Float1D
-    inside: Bool1D  # units of the group
+    inside: Bool1D | slice  # units of the group, a slice of all of them
     cells: Cells
-    word: Float1D  # what the judge says of each unit of the group, for the exact interval
+    word_of: Callable[[], Float1D]  # what the judge says of each unit of the group, for the exact interval
 
 
 def contrast_matrix(n_parts: int, difference: bool) -> Float2D:
@@ -445,7 +447,7 @@ class _CellForecast:
 
 def _half_lengths(ends: Float2D, level: float) -> Float1D:
     """Return lengths of intervals over ``2 z``: what stands in for standard errors."""
-    return np.asarray((ends[:, 1] - ends[:, 0]) / (2.0 * stats.norm.isf((1.0 - level) / 2.0)))
+    return np.asarray((ends[:, 1] - ends[:, 0]) / (2.0 * critical_value(1.0 - level, None)))
 
 
 _SMALLEST_P = 1e-8
@@ -581,39 +583,36 @@ def _parts(
     bounds: tuple[float, float],
     frame: Any,
 ) -> list[_Part]:
-    outcome, labelled = builder.outcome(frame=frame), request.calibration.labelled
+    calibration = request.calibration
+    outcome = labelled_outcome(builder, frame, calibration.labels, calibration.positions)
     verdicts = _verdicts(request, builder)
     categories: list[Any] = [None]
     if request.model_kind.has_categories:
-        categories = list(categories_of(outcome[labelled]))
+        categories = list(categories_of(outcome))
         if len(categories) < 2:
             raise ValueError(f"The outcome {parsed.outcome!r} has a single category among the expert labels.")
     elif outcome.dtype.kind not in "fiubO":
         raise ValueError(f"The outcome {parsed.outcome!r} is not numeric; use model='shares' for classes.")
     found = []
     for group, rows in _groups(request, parsed):
-        inside = rows if units.row_unit is None else np.bincount(units.row_unit, rows) > 0
+        of_units = rows if units.row_unit is None else np.bincount(units.row_unit, rows) > 0
+        inside: Bool1D | slice = slice(None) if of_units.all() else of_units
+        known = rows[calibration.positions]
         for category in categories:
             if category is None:
                 values = numeric_outcome(outcome, parsed.outcome)
-                _check_range(values[labelled & rows], parsed.outcome, bounds)
+                _check_range(values[known], parsed.outcome, bounds)
                 values = (values - bounds[0]) / (bounds[1] - bounds[0])
             else:
                 values = (outcome.astype(str) == str(category)).astype(np.float64)
             cells = _cells(units, inside, [_of_units(v, units, category)[inside] for v in verdicts])
-            word = np.full(int(inside.sum()), 0.5)
-            if verdicts and units.binned:
-                assert isinstance(request.units, CountedUnits)
-                mean = request.units.sums[0] / request.units.count
-                word = _word(mean[inside], bounds, category)
-            elif verdicts:
-                word = _word(_of_units(verdicts[0], units, category)[inside], bounds, category)
+            word = partial(_word, verdicts, units, request.units, inside, bounds, category)
             text = (
                 group
                 if category is None
                 else f"{parsed.outcome}={category}" + (f", {group}" if group else "")
             )
-            found.append(_Part(text, units.means(values)[units.labelled & inside], inside, cells, word))
+            found.append(_Part(text, _of_labels(values, known, units, inside), inside, cells, word))
     return found
 
 
@@ -636,7 +635,44 @@ def _of_units(verdict: AnyArray, units: _Units, category: Any) -> AnyArray:
     return units.means(np.unique(verdict.astype(str), return_inverse=True)[1].reshape(-1))
 
 
-def _word(verdict: AnyArray, bounds: tuple[float, float], category: Any) -> Float1D:
+def labelled_outcome(
+    builder: DesignBuilder, frame: FilledFrame, labels: Mapping[str, AnyArray], rows: AnyArray
+) -> AnyArray:
+    """Return the outcome of the labelled rows; one that is no label itself may depend on all rows."""
+    if builder.parsed.outcome not in labels:
+        return builder.outcome(frame=frame)[rows]
+    return np.asarray(labels[builder.parsed.outcome][rows])
+
+
+def _of_labels(values: AnyArray, known: Bool1D, units: _Units, inside: Bool1D | slice) -> Float1D:
+    """Return the outcome of the labelled units of a group, from values of the labelled rows."""
+    if units.row_unit is None:
+        return np.asarray(values[known], dtype=np.float64)
+    # clusters are labelled as a whole
+    rows = np.zeros(len(units.row_unit))
+    rows[units.labelled[units.row_unit]] = values
+    of_units: Float1D = units.means(rows)[inside]
+    return of_units[units.labelled[inside]]
+
+
+def _word(
+    verdicts: list[AnyArray],
+    units: _Units,
+    rows: Units,
+    inside: Bool1D | slice,
+    bounds: tuple[float, float],
+    category: Any,
+) -> Float1D:
+    """Return the share of ones that the judge gives each unit of a group, 1/2 where it is silent."""
+    if not verdicts:
+        return np.full(len(units.labelled[inside]), 0.5)
+    if units.binned:
+        assert isinstance(rows, CountedUnits)
+        return _share_of_ones((rows.sums[0] / rows.count)[inside], bounds, category)
+    return _share_of_ones(_of_units(verdicts[0], units, category)[inside], bounds, category)
+
+
+def _share_of_ones(verdict: AnyArray, bounds: tuple[float, float], category: Any) -> Float1D:
     """Return the share of ones that the judge gives each unit, 1/2 where it speaks of something else."""
     if category is not None and verdict.dtype.kind not in "f":
         return (verdict.astype(str) == str(category)).astype(np.float64)
@@ -645,7 +681,7 @@ def _word(verdict: AnyArray, bounds: tuple[float, float], category: Any) -> Floa
     return np.clip((verdict.astype(np.float64) - bounds[0]) / (bounds[1] - bounds[0]), 0.0, 1.0)
 
 
-def _cells(units: _Units, inside: Bool1D, verdicts: list[AnyArray]) -> Cells:
+def _cells(units: _Units, inside: Bool1D | slice, verdicts: list[AnyArray]) -> Cells:
     strata = (
         None if units.strata is None else np.unique(units.strata[inside], return_inverse=True)[1].reshape(-1)
     )
@@ -690,7 +726,7 @@ def _exact(
             cells.reshape(-1).astype(np.int64),
             stratum,
             labelled,
-            part.word,
+            part.word_of(),
             level,
             finite=finite,
             count=units.counts(part.inside),
@@ -843,6 +879,74 @@ def _sample(request: InferenceRequest) -> LabelledSample:
     )
 
 
+@dataclass(frozen=True)
+class _CellInfluence:
+    """Influence functions of the post-stratified means, scaled to the intervals' lengths, made when they are asked for."""
+
+    units: _Units
+    parts: list[_Part]
+    intervals: _Intervals
+    error: Float1D
+    width: float
+    positions: AnyArray  # of the labelled rows
+    n_rows: int
+
+    @cached_property
+    def _of_units(self) -> tuple[Float2D, Float2D, Float2D]:
+        """Influence and residual of every unit, and the covariance."""
+        units, error = self.units, self.error
+        n_units = units.n_units
+        shape = len(units.labelled), len(self.parts)
+        influence, residual = np.zeros(shape), np.zeros(shape)
+        counted = units.counts(slice(None))
+        many = np.ones(shape[0]) if counted is None else counted
+        for k, (part, s) in enumerate(zip(self.parts, self.intervals.sums, strict=True)):
+            cell, inside = part.cells.cell, np.arange(shape[0])[part.inside]
+            labelled = units.labelled[part.inside]
+            mass = np.ones(len(cell)) if units.size is None else units.size[part.inside]
+            total = np.where(s.total > 0, s.total, 1.0)
+            # influence: N W_c / S_c a_i (y_i - ybar_c) of a label, plus ybar_c - theta of every unit
+            of_label, rows = cell[labelled], inside[labelled]
+            own = n_units * (s.share / total)[of_label] * mass[labelled] * (part.y - s.mean[of_label])
+            here = many[part.inside]
+            centred = (s.mean - float(np.sum(s.share * s.mean))) * n_units / (mass @ here)
+            residual[rows, k] = self.width * own
+            influence[inside, k] = self.width * centred[cell] * mass
+            influence[rows, k] += self.width * own / units.probability[rows]
+        contrasts = self.intervals.contrasts
+        influence, residual = influence @ contrasts.T, residual @ contrasts.T
+        length = np.sqrt(many @ influence**2) / n_units
+        scale = np.divide(error, length, out=np.zeros(len(error)), where=length > 0)
+        influence, residual = influence * scale, residual * scale
+        covariance = (influence * many[:, None]).T @ influence / n_units**2
+        np.fill_diagonal(covariance, error**2)
+        return influence, residual, covariance
+
+    @property
+    def covariance(self) -> Float2D:
+        """Covariance of the estimates."""
+        if len(self.error) == 1:
+            return np.array([self.error**2])
+        return self._of_units[2]
+
+    def _of_rows(self, values: Float2D) -> Float2D:
+        """Return what rows add; those of a cluster share what it adds."""
+        units = self.units
+        if units.row_unit is None:
+            return values
+        share = 1.0 / units.size[units.row_unit, None] if units.size is not None else 1.0
+        shared: Float2D = values[units.row_unit] * share * (self.n_rows / units.n_units)
+        return shared
+
+    def influence(self) -> Float2D:
+        """Return the influence of every row."""
+        return self._of_rows(self._of_units[0])
+
+    def residual(self) -> Float2D:
+        """Return what each label adds."""
+        return self._of_rows(self._of_units[1])[self.positions]
+
+
 def _estimate(
     request: InferenceRequest,
     units: _Units,
@@ -853,41 +957,21 @@ def _estimate(
     bounds: tuple[float, float],
 ) -> Estimate:
     """Return the estimate with influence functions of the post-stratified means, scaled to the intervals' lengths."""
-    n_units, width = units.n_units, bounds[1] - bounds[0]
-    shape = len(units.labelled), len(parts)
-    influence, residual = np.zeros(shape), np.zeros(shape)
-    counted = units.counts(np.ones(shape[0], dtype=np.bool_))
-    many = np.ones(shape[0]) if counted is None else counted
-    for k, (part, s) in enumerate(zip(parts, intervals.sums, strict=True)):
-        cell, inside = part.cells.cell, np.flatnonzero(part.inside)
-        labelled = units.labelled[part.inside]
-        mass = np.ones(len(cell)) if units.size is None else units.size[part.inside]
-        total = np.where(s.total > 0, s.total, 1.0)
-        # influence: N W_c / S_c a_i (y_i - ybar_c) of a label, plus ybar_c - theta of every unit
-        of_label, rows = cell[labelled], inside[labelled]
-        own = n_units * (s.share / total)[of_label] * mass[labelled] * (part.y - s.mean[of_label])
-        here = many[part.inside]
-        centred = (s.mean - float(np.sum(s.share * s.mean))) * n_units / (mass @ here)
-        residual[rows, k] = width * own
-        influence[inside, k] = width * centred[cell] * mass
-        influence[rows, k] += width * own / units.probability[rows]
-    influence, residual = influence @ intervals.contrasts.T, residual @ intervals.contrasts.T
-    length = np.sqrt(many @ influence**2) / n_units
-    scale = np.divide(error, length, out=np.zeros(len(error)), where=length > 0)
-    influence, residual = influence * scale, residual * scale
-    covariance = (influence * many[:, None]).T @ influence / n_units**2
-    np.fill_diagonal(covariance, error**2)
-    if units.row_unit is not None:
-        # rows of a cluster share what it adds
-        share = 1.0 / units.size[units.row_unit, None] if units.size is not None else 1.0
-        influence = influence[units.row_unit] * share * (request.calibration.n_rows / n_units)
-        residual = residual[units.row_unit] * share * (request.calibration.n_rows / n_units)
-    residual = residual[request.calibration.labelled]
+    calibration = request.calibration
+    influence = _CellInfluence(
+        units,
+        parts,
+        intervals,
+        error,
+        bounds[1] - bounds[0],
+        calibration.positions,
+        calibration.n_rows,
+    )
     return Estimate(
         params=params,
-        covariance=covariance,
-        influence_of=known_influence(None if isinstance(request.units, CountedUnits) else influence),
-        residual=residual,
+        covariance=influence.covariance,
+        influence_of=None if isinstance(request.units, CountedUnits) else influence.influence,
+        residual_of=influence.residual,
         forecast_of=partial(_CellForecast, intervals, float(request.confidence_level)),
     )
 

@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from typing import Any, Protocol
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from validstats._typing import Bool1D, Float1D, Float2D, Int1D, RandomState
 from validstats.dsl.fit import Estimate, EstimatorName, Population, SimpleFit, TuningKind, as_it_is
@@ -388,8 +388,8 @@ class CoefficientResult(Result):
         absolute = np.abs(self.statistic)
         degrees = self.degrees
         if degrees is None:
-            return 2.0 * stats.norm.sf(absolute)
-        return np.asarray(2.0 * stats.t.sf(absolute, degrees))
+            return np.asarray(2.0 * special.ndtr(-absolute))
+        return np.asarray(2.0 * special.stdtr(degrees, -absolute))
 
     @property
     def degrees(self) -> Float1D | None:
@@ -431,7 +431,7 @@ class CoefficientResult(Result):
             return self.interval
         alpha = 1.0 - float(self.confidence_level if confidence_level is None else confidence_level)
         degrees = self.degrees
-        critical = critical_value(alpha, None) if degrees is None else stats.t.isf(alpha / 2.0, degrees)
+        critical = critical_value(alpha, None) if degrees is None else -special.stdtrit(degrees, alpha / 2.0)
         half = critical * self.std_error
         # a coefficient that no label tells anything about is open
         ends = np.column_stack([self.params - half, self.params + half])

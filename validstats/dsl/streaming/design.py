@@ -443,10 +443,11 @@ def calibrated_stream(
     gold = {name: typed_labels(values) for name, values in reader.labels.items()}
     everyone = np.ones(len(reader.positions), dtype=np.bool_)
     plan = reader.fold_plan(reader.positions, reader.of_clusters)
-    check_learners(learner, gold)
+    kinds = {name: label_kind(values) for name, values in gold.items()}
+    check_learners(learner, kinds)
     calibration = StreamedCalibration(
         labels=reader.labels,
-        kinds={name: label_kind(values) for name, values in gold.items()},
+        kinds=kinds,
         labelled=everyone,
         probability=reader.probability,
         design=reader.design_of(reader.of_clusters, reader.of_strata),
@@ -455,7 +456,7 @@ def calibrated_stream(
         fold_plan=plan,
         n_folds=n_folds,
         predictor=None,
-        classes=label_classes(gold),
+        classes=label_classes(gold, kinds),
         n_partial=census.n_partial,
         cluster_names=joined_names(clusters),
         fit_parameters=parameters,

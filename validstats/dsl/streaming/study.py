@@ -251,6 +251,11 @@ class StreamedStudy:
         return cls(request, units, reader, known, template, labelled, absorber, clustered_by, found.classes)
 
     @property
+    def known_frame(self) -> Any:
+        """The columns of the labelled rows."""
+        return self.known.frame
+
+    @property
     def clusters(self) -> tuple[Int1D, ...]:
         """Clusters of the standard errors, of the labelled rows."""
         return self.known.clusters
