@@ -17,6 +17,7 @@ from validstats.dsl.fit.augmentation import (
 )
 from validstats.dsl.fit.fixed_effects import (
     FixedEffectsFit,
+    design_columns,
     empty_term,
     fit_fixed_effects,
     mixture,
@@ -69,6 +70,7 @@ __all__ = [
     "TuningKind",
     "as_it_is",
     "covariance_matrix",
+    "design_columns",
     "empty_term",
     "estimable",
     "estimate",

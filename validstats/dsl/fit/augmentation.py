@@ -68,6 +68,9 @@ _BLOCK = 16_384
 _NUMBERS = 131_072
 """Rows times coefficients that are worked on at once where the coefficients are few."""
 
+_FEW_BLOCKS = 8
+"""Most blocks of rows that share clusters or absorbed effects."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Component:
@@ -246,10 +249,13 @@ class LabelledSample:
         labelled_only: bool = False,
         in_blocks: bool = True,
     ) -> T:
-        """Add what ``work`` makes of blocks of rows; rows that share clusters or effects are one block."""
-        tied = self.clusters or self.absorbed is not None or self.effect_scores is not None
+        """Add what ``work`` makes of blocks of rows."""
         size = max(_BLOCK, _NUMBERS // max(self.moment.n_params(self.gold), 1))
-        if tied or labelled_only or not in_blocks or self.n_rows <= size:
+        if self.clusters or self.absorbed is not None:
+            # sums by level are put together after each block: few blocks, and one where levels have two ways
+            ways = max(len(self.clusters), 0 if self.absorbed is None else len(self.absorbed.codes))
+            size = max(size, self.n_rows if ways > 1 else -(-self.n_rows // _FEW_BLOCKS))
+        if labelled_only or not in_blocks or self.n_rows <= size:
             return work(self, augmentation)
         blocks = (slice(begin, begin + size) for begin in range(0, self.n_rows, size))
         return reduce(add, (work(*self._block(rows, augmentation)) for rows in blocks))
@@ -263,25 +269,21 @@ class LabelledSample:
             gold=self.gold.take(known),
             labelled=self.labelled[rows],
             probability=self.probability[rows],
+            effect_scores=None if self.effect_scores is None else self.effect_scores[rows],
+            gold_effect_scores=None if self.gold_effect_scores is None else self.gold_effect_scores[rows],
             effect_leverage=None if self.effect_leverage is None else self.effect_leverage[rows],
-            design=self.sized.take(rows),
+            design=self.design.sized.take(rows),
+            clusters=tuple(codes[rows] for codes in self.clusters),
             filled=None if self.filled is None else self.filled.take(rows),
+            absorbed=None if self.absorbed is None else self.absorbed.take(rows),
         )
         # what is known of all rows is not made again of a block
         vars(part).update(
             positions=self.positions[known] - rows.start,
             gold_probability=self.gold_probability[known],
             gold_weights=self.gold_weights[known],
-            remainder=self.remainder[rows],
         )
         return part, replace(augmentation, terms=tuple(_taken(t, rows) for t in augmentation.terms))
-
-    @cached_property
-    def sized(self) -> SamplingDesign:
-        """The design, which knows the sizes of drawn clusters."""
-        if not self.design.draws_clusters:
-            return self.design
-        return replace(self.design, sizes=self.design.cluster_sizes)
 
     def labelled_part(self, augmentation: Augmentation) -> tuple[LabelledSample, Augmentation]:
         """Return the labelled rows as a sample of their own, with their part of an augmentation."""

@@ -33,6 +33,7 @@ __all__ = [
     "Absorber",
     "EffectScores",
     "FixedEffectsFit",
+    "design_columns",
     "empty_term",
     "fit_fixed_effects",
     "mixture",
@@ -68,10 +69,14 @@ def left_of(rows: RegressionRows) -> Float2D:
     return rows.X if rows.Z is None else rows.Z
 
 
+def design_columns(rows: RegressionRows) -> Float2D:
+    """Return instruments and covariates side by side; covariates alone where there are no instruments."""
+    return rows.X if rows.Z is None else np.column_stack([rows.Z, rows.X])
+
+
 def variables(rows: RegressionRows) -> Float2D:
     """Return instruments, covariates and outcome side by side; covariates once where there are no instruments."""
-    blocks = [rows.X] if rows.Z is None else [rows.Z, rows.X]
-    return np.column_stack([*blocks, rows.y])
+    return np.column_stack([design_columns(rows), rows.y])
 
 
 def with_variables(rows: RegressionRows, values: Float2D) -> RegressionRows:

@@ -18,7 +18,14 @@ from validstats.dsl.labels.crossfit import (
     encode_features,
     label_kind,
 )
-from validstats.dsl.moments import LARGEST_VALUE, SamplingDesign, cluster_codes, is_constant, kish_size
+from validstats.dsl.moments import (
+    LARGEST_VALUE,
+    SamplingDesign,
+    cluster_codes,
+    is_constant,
+    kish_size,
+    text_codes,
+)
 from validstats.exceptions import (
     LabellingWarning,
     few_clusters_message,
@@ -361,7 +368,7 @@ def calibrated(
     known = read_labels(units.labels(labels), units.n_rows, units.positive)
     sampling_probability = units.probability(sampling_probability)
     labelled, n_partial = labelled_rows(known, partial_labels)
-    cluster_arrays = tuple(cluster_codes(c.astype(str)) for c in units.vectors(clusters, "clusters"))
+    cluster_arrays = tuple(map(text_codes, units.vectors(clusters, "clusters")))
     design = resolve_design(labelled, units.vector(strata, "strata"), cluster_arrays, sampling_probability)
     units.check_features(known)
     probability, text = resolve_probability(sampling_probability, labelled, design, units.base_features)
@@ -724,7 +731,8 @@ def _simple_probability(labelled: Bool1D, design: SamplingDesign) -> tuple[Float
         strata = design.strata[np.unique(design.units, return_index=True)[1]]
         hits = np.bincount(design.units, labelled) > 0
         share = drawn_shares(np.bincount(strata), np.bincount(strata, hits), "cluster")
-        return share[design.strata], simple_text(design.scheme, len(share))
+        probability = share[design.strata] if len(share) > 1 else np.broadcast_to(share, labelled.shape)
+        return probability, simple_text(design.scheme, len(share))
     return np.broadcast_to(labelled.mean(), labelled.shape), simple_text("simple", 1)
 
 

@@ -504,8 +504,11 @@ LearnerName: TypeAlias = Literal["stack", "linear", "boosting"]
 
 _MAX_LEVELS = 50
 
-_MOST_NUMBERS = 2_000_000
+_MOST_NUMBERS = 400_000
 """Most numbers of features that are encoded at once."""
+
+_FOLDS_AT_ONCE = 65_536
+"""Rows whose folds are drawn at once."""
 
 _MANY_ROWS = 5000
 """Rows from which distinct rows of features are looked for, each of which is then predicted once."""
@@ -551,9 +554,11 @@ class FoldPlan:
 
 def _folds_of(units: Int1D | range, n_units: int, n_folds: int, seeds: Sequence[int]) -> Int2D:
     rows = np.asarray(units, dtype=np.int64)
-    folds = np.empty((len(seeds), len(rows)), dtype=np.int64)
+    folds = np.empty((len(seeds), len(rows)), dtype=np.int16 if n_folds < 2**15 else np.int64)
     for repeat, seed in enumerate(seeds):
-        folds[repeat] = fold_of_units(rows, n_units, n_folds, seed)
+        for begin in range(0, len(rows), _FOLDS_AT_ONCE):
+            some = slice(begin, begin + _FOLDS_AT_ONCE)
+            folds[repeat, some] = fold_of_units(rows[some], n_units, n_folds, seed)
     return folds
 
 
@@ -868,7 +873,8 @@ def _by_planes(planes: Sequence[_Plane], features: Float2D, folds: Int2D) -> Flo
     found = np.empty((len(folds), len(features)))
     for repeat, fold in enumerate(folds):
         own = planes[repeat * n_folds : (repeat + 1) * n_folds]
-        found[repeat] = eta[rows, repeat * n_folds + fold] + np.array([p.intercept for p in own])[fold]
+        place = fold.astype(np.intp) + repeat * n_folds
+        found[repeat] = eta[rows, place] + np.array([p.intercept for p in own])[fold]
         logistic = np.array([p.logistic for p in own])[fold]
         if logistic.any():
             found[repeat, logistic] = expit(found[repeat, logistic])

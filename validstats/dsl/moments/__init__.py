@@ -56,6 +56,7 @@ from validstats.dsl.moments.variance import (
     small_sample_scores,
     sorted_levels,
     sum_by_cluster,
+    text_codes,
     variance_parts,
     warn_about_clusters,
 )
@@ -117,5 +118,6 @@ __all__ = [
     "small_sample_scores",
     "sorted_levels",
     "sum_by_cluster",
+    "text_codes",
     "two_stage_projection",
 ]

@@ -61,7 +61,7 @@ class AbsorbedRows(NamedTuple):
     codes: tuple[Int1D, ...]
     root: Float1D | None = None
 
-    def take(self, rows: AnyArray) -> AbsorbedRows:
+    def take(self, rows: AnyArray | slice) -> AbsorbedRows:
         """Return some of the rows."""
         return AbsorbedRows(
             tuple(c[rows] for c in self.codes), None if self.root is None else self.root[rows]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, Protocol, Self, TypeAlias
 
 import numpy as np
@@ -45,6 +46,7 @@ __all__ = [
     "small_sample_scores",
     "sorted_levels",
     "sum_by_cluster",
+    "text_codes",
     "variance_parts",
     "warn_about_clusters",
 ]
@@ -57,6 +59,18 @@ _FIRST_ROWS, _FEW_VALUES = 1000, 8
 def cluster_codes(labels: AnyArray) -> Int1D:
     """Return integer codes ``0..G-1`` of cluster or stratum labels."""
     return sorted_levels(np.asarray(labels))[1]
+
+
+def text_codes(labels: AnyArray) -> Int1D:
+    """Return integer codes ``0..G-1`` of labels in the order of their text."""
+    values = np.asarray(labels)
+    if values.dtype.kind not in "iu":
+        return cluster_codes(values.astype(str))
+    # whole numbers have one text each: the levels are put in order, not the rows
+    levels, codes = sorted_levels(values)
+    place = np.empty(len(levels), dtype=np.int64)
+    place[np.argsort(levels.astype(str), kind="stable")] = np.arange(len(levels))
+    return place[codes]
 
 
 def few_levels(values: AnyArray) -> tuple[AnyArray, Int1D] | None:
@@ -81,10 +95,13 @@ def sorted_levels(values: AnyArray) -> tuple[AnyArray, Int1D]:
         low, high = int(values.min()), int(values.max())
         if high - low < 4 * len(values) + 1000 and high < 2**62:
             # integers that lie close together are looked up in a table, not sorted
-            offset = values.astype(np.int64) - low
+            offset = values.astype(np.int64, copy=False)
+            offset = offset - low if low else offset
             present = np.zeros(high - low + 1, dtype=np.bool_)
             present[offset] = True
             levels = (np.flatnonzero(present) + low).astype(values.dtype)
+            if len(levels) == len(present):
+                return levels, offset
             return levels, (np.cumsum(present) - 1)[offset]
     levels, codes = np.unique(values, return_inverse=True)
     return levels, codes.reshape(-1).astype(np.int64)
@@ -252,6 +269,11 @@ class SamplingDesign:
             strata=None if self.strata is None else self.strata[rows],
             sizes=self.cluster_sizes[rows] if self.draws_clusters else None,
         )
+
+    @cached_property
+    def sized(self) -> SamplingDesign:
+        """The same, which knows the sizes of drawn clusters."""
+        return replace(self, sizes=self.cluster_sizes) if self.draws_clusters else self
 
     @property
     def cluster_sizes(self) -> Int1D:

@@ -24,6 +24,7 @@ from validstats.dsl.fit import (
     ScoreTerm,
     SimpleFit,
     as_it_is,
+    design_columns,
     fit_fixed_effects,
     identity_augmentation,
     labelling_covariance,
@@ -80,9 +81,12 @@ class _Within:
         assert part.absorbed is not None
         absorbed = part.absorbed
         plain = scaled_rows(part.filled, absorbed)
-        values = variables(plain)
-        values[:, :-1] -= self.absorber.fitted(self.effects, absorbed)
-        inside = with_variables(plain, values)
+        n_columns, fitted = plain.X.shape[1], self.absorber.fitted(self.effects, absorbed)
+        inside = replace(
+            plain,
+            X=plain.X - fitted[:, -n_columns:],
+            Z=None if plain.Z is None else plain.Z - fitted[:, :-n_columns],
+        )
         if self.kept is not None and inside.Z is not None:
             inside = replace(inside, Z=inside.Z[:, self.kept])
 
@@ -120,7 +124,7 @@ def design_effects(sample: Sample, absorber: Absorber) -> EffectsOfDesign:
 def _design_levels(part: LabelledSample, _: Augmentation) -> LevelSums:
     assert part.filled is not None
     assert part.absorbed is not None
-    return part.absorbed.sums(variables(scaled_rows(part.filled, part.absorbed))[:, :-1])
+    return part.absorbed.sums(design_columns(scaled_rows(part.filled, part.absorbed)))
 
 
 def _lengths(
@@ -129,7 +133,7 @@ def _lengths(
     """Return the sums of squares of every column within the effects, and of the column itself."""
     assert part.filled is not None
     assert part.absorbed is not None
-    values = variables(scaled_rows(part.filled, part.absorbed))[:, :-1]
+    values = design_columns(scaled_rows(part.filled, part.absorbed))
     inside = values - absorber.fitted(effects, part.absorbed)
     return np.array([np.sum(inside**2, axis=0), np.sum(values**2, axis=0)])
 
@@ -257,7 +261,7 @@ class _Shifted:
 def _adjusted_levels(part: LabelledSample, augmentation: Augmentation) -> LevelSums:
     """Return the sums by level of the design-adjusted outcome, with the predictions and of the labels alone."""
     assert part.absorbed is not None
-    values = np.zeros((part.n_rows, 2))
+    values = np.zeros((part.n_rows, 2), order="F")  # summed column by column
     values[part.positions] = (part.gold_weights * part.gold.y)[:, None]
     if augmentation.terms:
         values[:, 0] += part.remainder * _expected_outcome(augmentation.terms[0])
@@ -278,12 +282,16 @@ class _EffectScores:
         assert part.filled is not None
         assert part.absorbed is not None
         left = part.filled.X if part.filled.Z is None else part.filled.Z
-        fitted = self.absorber.fitted(self.effects, part.absorbed)
+        # one column after the other: each is as long as the rows
+        scores, of_labels = (
+            left * self.absorber.fitted(tuple(e[:, k : k + 1] for e in self.effects), part.absorbed)
+            for k in (0, 1)
+        )
         return (
             replace(
                 part,
-                effect_scores=left * fitted[:, :1],
-                gold_effect_scores=left * fitted[:, 1:],
+                effect_scores=scores,
+                gold_effect_scores=of_labels,
                 effect_leverage=self.absorber.leverage(part.absorbed) if self.with_leverage else None,
             ),
             terms,

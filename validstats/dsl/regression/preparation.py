@@ -21,7 +21,6 @@ from validstats.dsl.fit import (
     Tuning,
     identity_augmentation,
     scaled_rows,
-    variables,
 )
 from validstats.dsl.labels import (
     Calibration,
@@ -626,10 +625,11 @@ def _inside_effects(
         return values
     assert part.absorbed is not None
     p = values.shape[1]
-    inside = variables(scaled_rows(part.filled, part.absorbed))[:, :-1] - absorber.fitted(
-        design.effects, part.absorbed
+    inside = (
+        scaled_rows(part.filled, part.absorbed).X - absorber.fitted(design.effects, part.absorbed)[:, -p:]
     )
-    return np.where(design.varying[-p:], inside[:, -p:], 0.0)
+    inside[:, ~design.varying[-p:]] = 0.0
+    return inside
 
 
 def _triangle(

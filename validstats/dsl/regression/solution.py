@@ -37,6 +37,7 @@ from validstats.dsl.moments import (
     effective_labels,
     kish_size,
     nearly_spanned_columns,
+    text_codes,
     warn_about_clusters,
 )
 from validstats.dsl.plan import Pilot, SamplingPlan, design_sampling, residual_scale
@@ -255,7 +256,7 @@ def resolve_clusters(request: InferenceRequest, effects: tuple[str, ...]) -> tup
 def _clusters_of(request: InferenceRequest, effects: tuple[str, ...]) -> tuple[list[Int1D], str | None]:
     n = len(request.units.data)
     if request.clusters:
-        codes = [checked_clusters(c.astype(str), n) for c in request.clusters]
+        codes = [checked_clusters(text_codes(c), n) for c in request.clusters]
         _check_drawn_clusters(request, codes)
         return codes, request.cluster_names or "given clusters"
     if request.independent:
@@ -263,7 +264,10 @@ def _clusters_of(request: InferenceRequest, effects: tuple[str, ...]) -> tuple[l
     if request.calibration.clusters:
         return list(request.calibration.clusters), request.calibration.cluster_names or "calibration clusters"
     if effects:
-        return [checked_clusters(request.units.data[effects[0]].astype(str).to_numpy(), n)], effects[0]
+        column = request.units.data[effects[0]]
+        whole = isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu"
+        texts = column.to_numpy() if whole else column.astype(str).to_numpy()
+        return [checked_clusters(text_codes(texts), n)], effects[0]
     return [], None
 
 

@@ -21,6 +21,7 @@ from validstats.dsl.moments import (
     critical_value,
     sandwich,
     sum_by_cluster,
+    text_codes,
     warn_about_clusters,
 )
 from validstats.dsl.plan import LabelPlan, plan_labels
@@ -1150,4 +1151,5 @@ def _named(values: Float2D, names: Sequence[str], columns: list[str]) -> Any:
 def _cluster_codes(labels: Any, result: CoefficientResult) -> Int1D:
     """Return cluster codes of labels, one a row of the result's data, none missing and of one type."""
     aligned = labels if result.rows is None else align(labels, result.rows, "clusters")
-    return checked_clusters(check_groups(aligned, "clusters", result.n_rows).astype(str), result.n_rows)
+    codes = text_codes(check_groups(aligned, "clusters", result.n_rows))
+    return checked_clusters(codes, result.n_rows)
