@@ -689,7 +689,7 @@ def resolve_probability(
             f"{certain} row(s) have sampling_probability 1, which makes a label certain, and carry none. Pass the "
             "probabilities that labels were drawn with."
         )
-    return probability, KNOWN_TEXT
+    return probability.copy(), KNOWN_TEXT  # the caller goes on working on its array
 
 
 SIMPLE_TEXT = {

@@ -869,7 +869,7 @@ class FormulaCoder(RowCoder):
         """Return rows of the model for one completion of the labels."""
         frame = rows.frame
         return RegressionRows(
-            y=self.outcome_of(self.builder.outcome(frame=frame)) if outcome is None else outcome,
+            y=np.array(self.outcome_of(self.builder.outcome(frame=frame))) if outcome is None else outcome,
             X=self.builder.design(replacements, frame)
             if self.kind.takes_covariates
             else np.broadcast_to(1.0, (len(frame), 1)),
@@ -884,7 +884,7 @@ class FormulaCoder(RowCoder):
         outcome = None
         if self.builder.outcome_labels:
             needed = {name: values[name] for name in self.builder.outcome_labels}
-            outcome = self.outcome_of(self.builder.outcome(needed, rows.frame))
+            outcome = np.array(self.outcome_of(self.builder.outcome(needed, rows.frame)))
         return Completion(
             replacements={name: values[name] for name in self.covariate_labels}, outcome=outcome
         )
@@ -905,14 +905,14 @@ class MomentCoder(RowCoder):
     ) -> RegressionRows:
         """Return rows of the model for one completion of the labels."""
         n = len(rows.frame)
-        columns = {v: np.asarray(column_values(rows.frame, v)) for v in self.variables}
+        columns = {v: np.array(column_values(rows.frame, v)) for v in self.variables}
         return RegressionRows(
             y=np.zeros(n), X=np.zeros((n, 0)), weights=rows.weights, columns={**columns, **replacements}
         )
 
     def raw(self, rows: StudyRows) -> Completion:
         """Return the completion that takes machine labels for the truth."""
-        return Completion(replacements={v: rows.surrogates[v] for v in self.covariate_labels})
+        return Completion(replacements={v: np.array(rows.surrogates[v]) for v in self.covariate_labels})
 
 
 def categories_of(values: AnyArray) -> AnyArray:

@@ -185,8 +185,8 @@ class InferenceRequest:
             model=model,
             family=family,
             quantile=0.5 if quantile is None else quantile,
-            weights=units.vector(weights, "weights"),
-            offset=units.vector(offset, "offset"),
+            weights=_own(units.vector(weights, "weights")),
+            offset=_own(units.vector(offset, "offset")),
             clusters=units.vectors(clusters, "clusters"),
             cluster_names=joined_names(clusters),
             kind=vcov,
@@ -210,6 +210,11 @@ class InferenceRequest:
     def surrogates(self) -> dict[str, AnyArray]:
         """Machine labels of rows in memory by the name of the expert label."""
         return self.units.surrogates(list(self.calibration.labels))
+
+
+def _own(values: AnyArray | None) -> AnyArray | None:
+    """Return a copy: fits that are made when they are asked for must not see what becomes of the caller's arrays."""
+    return None if values is None else np.array(values)
 
 
 def checked_range(outcome_range: tuple[float, float], model: str) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D
-from validstats.dsl.fit import Estimate, LabelledSample, SimpleFit
+from validstats.dsl.fit import Estimate, LabelledSample, SimpleFit, as_it_is
 from validstats.dsl.fit.cell_intervals import (
     CellInterval,
     CellSums,
@@ -524,7 +524,7 @@ def infer_share(
     estimate = _estimate(request, units, parts, intervals, params, error, bounds)
     names = _names(parsed, request, parts, builder, difference)
     sample = _sample(request)
-    naive = partial(_naive, parsed, builder, request, contrasts, frame)
+    naive = partial(as_it_is, _naive(parsed, builder, request, contrasts, frame))
     result = coefficient_result(
         estimate,
         request,
