@@ -3,7 +3,8 @@
 DOMAIN is batch, dsl, evals, holdout or mi. Prints the worst and the widest settings, writes them as JSON beside a table of
 every setting drawn and a figure (``--output``), and ends with one line that says what was tried and found. Exit code 1 if a
 setting is confirmed below its level by more than the allowance (one point; two for asymptotic statements), or has errors; 0
-otherwise. ``--where labels=15:80`` hunts in a part of the prior. ``--replay FILE NUMBER`` draws the failing data set of a finding again.
+otherwise. ``--where labels=15:80 --where design=clusters`` hunts in a part of the prior.
+``--replay FILE NUMBER`` draws the failing data set of a finding again.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ import math
 import signal
 import sys
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from validstats.validity import Claim, HuntReport, LogUniform, Uniform, hunt, replay
+from validstats.validity import Choice, Claim, HuntReport, hunt, replay
 from validstats.validity.claims import DOMAINS, claims_of
+from validstats.validity.priors import Parameter
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--claim", default="", help="hunt only claims whose name contains this")
     parser.add_argument(
         "--where", action="append", default=[], metavar="NAME=LOW:HIGH", type=narrowed,
-        help="hunt only where a number lies so; may be repeated",
+        help="hunt only where a number lies so, or NAME=VALUE is chosen; claims without it are left out; may be repeated",
     )  # fmt: skip
     parser.add_argument("--confirm", type=int, default=10, help="settings tried again, one a claim at least")
     parser.add_argument("--confirm-trials", type=int, default=2000, help="fresh trials of each")
@@ -47,9 +50,14 @@ def main(arguments: list[str] | None = None) -> int:
         "--replay", nargs=2, metavar=("FILE", "NUMBER"), help="draw the failing data set of a finding again"
     )
     given = parser.parse_args(arguments)
-    claims = [within(claim, given.where) for claim in claims_of(given.domain) if given.claim in claim.name]
-    if not claims:
+    named = [claim for claim in claims_of(given.domain) if given.claim in claim.name]
+    if not named:
         parser.error(f"no claim of {given.domain} has {given.claim!r} in its name")
+    claims = [part for claim in named if (part := within(claim, given.where)) is not None]
+    if not claims:
+        parser.error(
+            f"no claim has settings where {words(given.where)}; they are drawn from {spans(named, given.where)}"
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if given.replay:
@@ -80,26 +88,59 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if report.faults else 0
 
 
-def narrowed(text: str) -> tuple[str, float, float]:
-    """Read ``NAME=LOW:HIGH``."""
-    name, _, ends = text.partition("=")
-    low, _, high = ends.partition(":")
-    return name, float(low), float(high)
+def narrowed(text: str) -> tuple[str, str]:
+    """Read ``NAME=LOW:HIGH`` or ``NAME=VALUE``."""
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither NAME=LOW:HIGH nor NAME=VALUE")
+    return name, value
 
 
-def within(claim: Claim, where: list[tuple[str, float, float]]) -> Claim:
-    """A claim whose prior is narrower: numbers that it has lie between the ends that were asked for."""
-    parameters = dict(claim.prior.parameters)
-    for name, low, high in where:
-        known = parameters.get(name)
-        if isinstance(known, (LogUniform, Uniform)):
-            ends = max(low, known.low), min(high, known.high)
-            parameters[name] = replace(known, low=ends[0], high=ends[1]) if ends[0] < ends[1] else known
+def within(claim: Claim, where: Sequence[tuple[str, str]]) -> Claim | None:
+    """The claim with a prior that is narrower as was asked for; None where nothing of it is left."""
+    parameters: dict[str, Parameter] = dict(claim.prior.parameters)
+    for name, value in where:
+        part = part_of(parameters.get(name), value)
+        if part is None:
+            return None
+        parameters[name] = part
     return replace(claim, prior=replace(claim.prior, parameters=parameters))
 
 
+def part_of(known: Parameter | None, value: str) -> Parameter | None:
+    """The part of a parameter between two ends, or of one option; None where there is none."""
+    if isinstance(known, Choice):
+        options = tuple(option for option in known.options if str(option) == value)
+        return replace(known, options=options) if options else None
+    if known is None:
+        return None
+    low, _, high = value.partition(":")
+    try:
+        ends = max(float(low), known.low), min(float(high or low), known.high)
+    except ValueError:
+        return None
+    return replace(known, low=ends[0], high=ends[1]) if ends[0] <= ends[1] else None
+
+
+def words(where: Sequence[tuple[str, str]]) -> str:
+    """What was asked for, as it was written."""
+    return ", ".join("=".join(each) for each in where)
+
+
+def spans(claims: Sequence[Claim], where: Sequence[tuple[str, str]]) -> str:
+    """What there is of the parameters that were named."""
+    known = {
+        f"{name} {claim.prior.parameters[name]}": 0
+        for name, _ in where
+        for claim in claims
+        if name in claim.prior.parameters
+    }
+    names = sorted({name for claim in claims for name in claim.prior.parameters})
+    return "; ".join(known) or f"other parameters: {', '.join(names)}"
+
+
 COLUMNS = ("claim", "level", "held", "trials", "refused", "reference_held", "width_ratio", "power", "reference_power",
-           "seconds")  # fmt: skip
+           "silent", "seconds")  # fmt: skip
 
 
 def write(report: HuntReport, path: Path) -> None:

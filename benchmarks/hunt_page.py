@@ -36,7 +36,7 @@ Users break guarantees in settings that nobody chose. So settings are drawn: eve
 have, the worst settings are looked for by racing and by mutation, and the worst are tried again with fresh seeds and judged by exact
 binomial tests, corrected for how many were tried again. A crash counts as a failure, and so do a silent NaN, an end outside
 the range of the quantity, and a warning that did not come. It is also hunted the other way: for the settings in which an interval is
-needlessly wide, or a test lacks power, beside a reference that keeps its level there.
+needlessly wide or does not exist, or a test lacks power, beside a reference that keeps its level there.
 
 ![Every setting that was drawn: the share of simulations that held, less the level, against their number](images/hunt.png){.wide}
 
@@ -197,9 +197,9 @@ def claim_section(name: str, hunts: Sequence[Hunt], prior: Any, reference: str) 
         lines.append(f"Reference: {reference}.")
     lines += [
         "",
-        "| what | seed | level | held (exact 95 % interval) | trials | reference | width over its | power, its "
+        "| what | seed | level | held (exact 95 % interval) | trials | reference | width over its | power, its | silent "
         "| setting | seed of a data set |",
-        "| :--- | ---: | ---: | :--- | ---: | ---: | ---: | :--- | :--- | :--- |",
+        "| :--- | ---: | ---: | :--- | ---: | ---: | ---: | :--- | ---: | :--- | :--- |",
     ]
     for _, report, _ in hunts:
         for what in ("findings", "widest"):
@@ -213,6 +213,7 @@ def claim_section(name: str, hunts: Sequence[Hunt], prior: Any, reference: str) 
                 lines.append(
                     f"| {kind} | {report['random_state']} | {f['level']:g} | {held(f)} | {f['trials']:,} "
                     f"| {number(f['reference_held'], '.3f')} | {number(f['width_ratio'], '.2f')} | {power} "
+                    f"| {number(f.get('silent'), '.0%')} "
                     f"| {words(f['setting'])} | {' '.join(map(str, f['seed']))} |"
                 )
     return [*lines, ""]
@@ -233,7 +234,8 @@ def domain_page(domain: str, hunts: Sequence[Hunt]) -> str:
         f"# {TITLES[domain]}: every claim that was hunted",
         "",
         "What settings were drawn from, and the settings that were tried again with fresh seeds. `python -m benchmarks.hunt "
-        f"{domain} --replay FILE NUMBER` draws a failing data set again. [All domains](../hunt.md).",
+        f"{domain} --replay FILE NUMBER` draws a failing data set again. Silent: the share of simulations without an interval where the "
+        "reference has one (since seed 50). [All domains](../hunt.md).",
         "",
     ]
     for claim in claims_of(domain):

@@ -273,7 +273,10 @@ def test_doctor_says_what_a_column_is() -> None:
     for kind, make in (NUMBERS | REFUSED).items():
         if kind in NO_COLUMN:
             continue
-        data = pd.DataFrame({"item": np.arange(80)}).assign(score=make(QUARTERS))
+        try:
+            data = pd.DataFrame({"item": np.arange(80)}).assign(score=make(QUARTERS))
+        except OverflowError:
+            continue  # pandas 2 itself refuses whole numbers that no float holds
         found = answer_or_refusal(
             lambda given: len(evals.doctor(given, judge="score").to_dict()["checks"]), data
         )

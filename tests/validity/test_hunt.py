@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 import warnings
 
@@ -246,9 +248,134 @@ def test_settings_that_do_not_go_together_are_drawn_again() -> None:
         impossible.draw(rng)
 
 
-def test_a_time_or_a_number_is_needed() -> None:
-    with pytest.raises(ValueError, match="one of minutes= and n_trials="):
-        hunt([])
+ANY = Prior({"n": LogUniform(5, 50)})
+SURE = Claim("sure", ANY, lambda setting, rng: Trial(True), 0.9)
+LITTLE = {"n_trials": 20, "confirm_trials": 2}
+
+HOSTILE = {
+    "no claim": (lambda: hunt([], n_trials=20), "one claim or more, got none"),
+    "one claim": (lambda: hunt(SURE, n_trials=20), "must be a list of Claim, got Claim"),
+    "a text": (lambda: hunt("sure", n_trials=20), "must be a list of Claim, got 'sure'"),
+    "a name twice": (lambda: hunt([SURE, SURE], n_trials=20), "'sure' occurs twice"),
+    "neither time nor trials": (lambda: hunt([SURE]), "one of minutes= and n_trials=, got minutes=None"),
+    "time and trials": (lambda: hunt([SURE], minutes=1, n_trials=20), "one of minutes= and n_trials="),
+    "negative minutes": (lambda: hunt([SURE], minutes=-3), "minutes must be finite and in .0, inf., got -3"),
+    "minutes in words": (lambda: hunt([SURE], minutes="3"), "minutes must be a number, got '3'"),
+    "endless minutes": (lambda: hunt([SURE], minutes=float("inf")), "minutes must be finite"),
+    "no trials": (lambda: hunt([SURE], n_trials=0), "n_trials must be at least 1, got 0"),
+    "half a trial": (lambda: hunt([SURE], n_trials=0.5), "n_trials must be an integer, got 0.5"),
+    "none tried again": (lambda: hunt([SURE], **LITTLE, n_confirmed=-1), "n_confirmed must be at least 1"),
+    "NaN trials": (lambda: hunt([SURE], n_trials=20, confirm_trials=float("nan")), "confirm_trials must be"),
+    "no workers": (
+        lambda: hunt([SURE], **LITTLE, n_jobs=0),
+        "n_jobs must be None or a whole number other than 0",
+    ),
+    "a folder as store": (lambda: hunt([SURE], **LITTLE, store="."), "store='.' cannot be read and written"),
+    "a level of 95": (lambda: Claim("a", ANY, SURE.trial, 95), "level must be finite and in .0, 1., got 95"),
+    "a level that leaves": (
+        lambda: hunt([Claim("a", ANY, SURE.trial, lambda setting: setting["n"])], **LITTLE),
+        "level of 'a' must be finite and in .0, 1., got",
+    ),
+    "another kind": (lambda: Claim("a", ANY, SURE.trial, 0.9, "certain"), "kind must be one of .*'certain'"),
+    "no trial": (lambda: Claim("a", ANY, None, 0.9), "trial must be a function .* got None"),
+    "a mapping as prior": (lambda: Claim("a", {"n": 5}, SURE.trial, 0.9), "prior must be a Prior, got"),
+    "no name": (lambda: Claim("", ANY, SURE.trial, 0.9), "name must be a text"),
+    "nothing drawn": (lambda: Prior({}), "one name or more to parameters, got {}"),
+    "a plain value": (lambda: Prior({"n": 5}), "got 5 for 'n'; one value alone is Choice"),
+    "valid is no function": (lambda: Prior({"n": Uniform(0, 1)}, valid=True), "valid must be a function"),
+    "a logarithm of 0": (lambda: LogUniform(0, 5), "low must be finite and in .0, inf., got 0"),
+    "ends swapped": (lambda: Uniform(5, 1), "got low=5 and high=1"),
+    "a NaN end": (lambda: Uniform(0, float("nan")), "high must be finite"),
+    "an end in words": (lambda: LogUniform("5", 9), "low must be a number, got '5'"),
+    "no option": (lambda: Choice(()), "one value or more, got"),
+    "a word as options": (lambda: Choice("ab"), "one value or more, got 'ab'"),
+    "objects as options": (lambda: Choice((object(),)), "must be plain numbers, texts"),
+    "a setting without its value": (lambda: replay(SURE, {"m": 5}, [1]), "setting must have values of 'n'"),
+    "a seed in words": (lambda: replay(SURE, {"n": 5}, "24"), "seed must be a list of whole numbers"),
+    "a negative seed": (lambda: replay(SURE, {"n": 5}, [-1]), "seed must be a list of whole numbers"),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_what_cannot_be_hunted_is_refused_by_name(case) -> None:
+    call, said = HOSTILE[case]
+    with pytest.raises((ValueError, TypeError), match=said):
+        call()
+
+
+@pytest.mark.parametrize("returned", [(True, 1.0), None, Trial(None), Trial(np.nan), True])
+def test_a_trial_without_a_verdict_is_a_fault(returned) -> None:
+    """NaN is true to Python."""
+    found = hunt([Claim("a", ANY, lambda setting, rng: returned, 0.9)], **LITTLE)
+    assert all("Trial whose held is True or False" in text for f in found.faults for text in f.errors)
+    assert len(found.faults) == len(found.findings)
+
+
+DAMAGE = {
+    "nothing": lambda lines: [],
+    "a cut line": lambda lines: [*lines[:-1], lines[-1][: len(lines[-1]) // 2]],
+    "bytes that are no text": lambda lines: [b"\xff\xfe\x00\n", *lines],
+    "records of something else": lambda lines: [b"3\n", b"{}\n", b'{"key": 1, "tally": {}}\n', *lines],
+    "impossible counts": lambda lines: (
+        [line.replace(b'"held": ', b'"held": 9') for line in lines[:1]] + lines[1:]
+    ),
+    "another version": lambda lines: [line.replace(b'"held"', b'"hits"') for line in lines[:2]] + lines[2:],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_store_changes_nothing_but_the_time(damage, tmp_path) -> None:
+    claim = Claim("coin", ANY, lambda setting, rng: Trial(bool(rng.random() < 0.9)), 0.9)
+    options = {"n_trials": 200, "confirm_trials": 20, "n_confirmed": 1, "random_state": 5}
+    store = tmp_path / "hunt.jsonl"
+    first = hunt([claim], **options, store=store)
+    store.write_bytes(b"".join(DAMAGE[damage](store.read_bytes().splitlines(keepends=True))))
+    for _ in range(2):  # and what is written beside the damage is found again
+        size = store.stat().st_size
+        again = hunt([claim], **options, store=store)
+        assert without_times(again.to_dict()) == without_times(first.to_dict())
+    assert store.stat().st_size == size
+
+
+def test_another_file_is_no_store(tmp_path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match=r"table.csv' is another file: no line of it is of a hunt"):
+        hunt([SURE], **LITTLE, store=table)
+    assert table.read_text() == "a,b\n1,2\n"
+
+
+@pytest.mark.slow
+def test_a_killed_worker_is_said_and_the_hunt_goes_on_from_its_store(tmp_path) -> None:
+    def deadly(setting, rng):
+        if trap.exists() and setting["n"] > 10:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Trial(bool(rng.random() < 0.97))
+
+    trap, store = tmp_path / "trap", tmp_path / "hunt.jsonl"
+    calm = Claim("calm", ANY, lambda setting, rng: Trial(bool(rng.random() < 0.97)), 0.9)
+    claims = [calm, Claim("deadly", ANY, deadly, 0.9)]
+    trap.touch()
+    with pytest.raises(
+        RuntimeError, match="worker process was killed in trials of 'deadly', often for memory"
+    ):
+        hunt(claims, n_trials=100, confirm_trials=5, n_jobs=2, store=store)
+    assert store.read_text().count("calm|") > 2
+    trap.unlink()
+    again = hunt(claims, n_trials=100, confirm_trials=5, n_jobs=2, store=store)
+    alone = hunt(claims, n_trials=100, confirm_trials=5)
+    assert without_times(again.to_dict()) == without_times(alone.to_dict())
+
+
+def test_where_there_is_no_interval_is_found_beside_a_reference_that_keeps_its_level() -> None:
+    def trial(setting, rng):
+        width = np.inf if setting["n"] < 15 else 1.0
+        return Trial(True, width, bool(rng.random() < (0.95 if setting["law"] == "kind" else 0.3)), 1.0)
+
+    prior = Prior({"n": LogUniform(5, 50), "law": Choice(("kind", "unkind"))})
+    [silent] = hunt([Claim("sequence", prior, trial, 0.9)], n_trials=1500, confirm_trials=40).widest
+    assert silent.setting["n"] < 15 and silent.setting["law"] == "kind"
+    assert silent.silent == 1.0 and np.isnan(silent.width_ratio) and not silent.fault
 
 
 @pytest.mark.slow

@@ -188,7 +188,7 @@ def confidence_level_option(default: float) -> Callable[[F], F]:
     )
 
 
-class _Levels(click.ParamType[Any]):
+class _Levels(click.ParamType):  # type: ignore[type-arg]
     """One level, or several separated by commas."""
 
     name = "level[,level...]"

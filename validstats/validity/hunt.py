@@ -9,6 +9,7 @@ import time
 import traceback
 import warnings
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -17,9 +18,10 @@ from typing import Any, Literal
 
 import joblib
 import numpy as np
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from scipy import stats
 
-from validstats.intake import check_in_range, check_positive_int
+from validstats.intake import check_in_range, check_literal, check_positive_int
 from validstats.results import Report, Summary, Table
 from validstats.runtime import progress
 from validstats.validity.priors import Choice, LogUniform, Prior, Setting, Uniform
@@ -140,6 +142,22 @@ class Claim:
     kind: Literal["finite-sample", "asymptotic", "marginal-over-family"] = "finite-sample"
     reference: str = ""
 
+    def __post_init__(self) -> None:
+        given: Any = self  # whatever was handed over
+        if not isinstance(given.name, str) or not given.name:
+            raise TypeError(f"name must be a text of one letter or more, got {given.name!r}.")
+        if not isinstance(given.prior, Prior):
+            raise TypeError(
+                f"prior must be a Prior, got {given.prior!r} of type {type(given.prior).__name__}."
+            )
+        if not callable(given.trial):
+            raise TypeError(
+                f"trial must be a function trial(setting, rng) that returns a Trial, got {given.trial!r}."
+            )
+        if not callable(given.level):
+            check_in_range(given.level, "level", 0, 1, low_open=True, high_open=True)
+        check_literal(given.kind, "kind", tuple(ALLOWANCE))
+
     def level_of(self, setting: Setting) -> float:
         """Return the probability that is promised in a setting.
 
@@ -153,7 +171,8 @@ class Claim:
         float
             The level.
         """
-        return float(self.level(setting) if callable(self.level) else self.level)
+        level = self.level(setting) if callable(self.level) else self.level
+        return check_in_range(level, f"level of {self.name!r}", 0, 1, low_open=True, high_open=True)
 
 
 @dataclass
@@ -170,6 +189,7 @@ class _Tally:
     missed_seed: list[int] = field(default_factory=list)
     log_ratio: float = 0.0
     n_ratio: int = 0
+    silent: int = 0
     reference_held: int = 0
     n_reference: int = 0
     decided: int = 0
@@ -189,7 +209,9 @@ class _Tally:
         self.fault_seed = self.fault_seed or other.fault_seed
         self.missed_seed = self.missed_seed or other.missed_seed
 
-    def count(self, trial: Trial, seed: list[int]) -> None:
+    def count(self, trial: Any, seed: list[int]) -> None:
+        if not isinstance(trial, Trial) or not isinstance(trial.held, bool | np.bool_):
+            raise TypeError(f"a trial must return a Trial whose held is True or False, got {trial!r}")
         self.made += 1
         self.held += bool(trial.held)
         if not trial.held:
@@ -202,6 +224,7 @@ class _Tally:
         if 0 < trial.width < math.inf and 0 < trial.reference_width < math.inf:
             self.n_ratio += 1
             self.log_ratio += math.log(trial.width / trial.reference_width)
+        self.silent += math.isinf(trial.width) and 0 < trial.reference_width < math.inf
         if trial.decided is not None and trial.reference_decided is not None:
             self.n_decided += 1
             self.decided += bool(trial.decided)
@@ -211,12 +234,20 @@ class _Tally:
         self.faults[text] = self.faults.get(text, 0) + 1
         self.fault_seed = self.fault_seed or seed
 
+    def reference_keeps(self, level: float) -> bool:
+        """Whether nothing speaks against the reference's level."""
+        noise = 2 * math.sqrt(level * (1 - level) / max(self.n_reference, 1))
+        return not self.n_reference or self.reference_held / self.n_reference >= level - noise
+
+    def silence(self, level: float) -> float:
+        """Share of the trials without an interval where a reference that keeps the level has one."""
+        both = self.silent + self.n_ratio
+        return self.silent / both if both >= _ENOUGH and self.reference_keeps(level) else 0.0
+
     def waste(self, level: float) -> float:
         """Log of the ratio of widths, or the power that is lacking, beside a reference that keeps the level."""
-        if self.n_reference:
-            noise = 2 * math.sqrt(level * (1 - level) / self.n_reference)
-            if self.reference_held / self.n_reference < level - noise:
-                return -math.inf
+        if not self.reference_keeps(level):
+            return -math.inf
         if self.n_ratio >= _ENOUGH:
             return self.log_ratio / self.n_ratio
         return (
@@ -254,6 +285,8 @@ class Finding:
         Share of the trials in which the reference's statement held; NaN where there is none.
     power, reference_power : float
         Shares of the questions with a known answer that the statement and the reference decided; NaN where there is none.
+    silent : float
+        Share of the trials in which there was no interval (an infinite one) where the reference has one; NaN where there is none.
     refused : int
         Trials that were refused with a documented message.
     seconds : float
@@ -276,6 +309,7 @@ class Finding:
     reference_held: float
     power: float
     reference_power: float
+    silent: float
     refused: int
     seconds: float
     seed: list[int]
@@ -295,7 +329,8 @@ class HuntReport:
     findings : tuple of Finding
         The worst settings of each claim and of all, tried again with fresh seeds, worst first.
     widest : tuple of Finding
-        The setting of each claim in which it is widest, or lacks most power, beside a reference that keeps its level, tried again.
+        The settings of each claim in which it is widest, or lacks most power, and in which it is most often silent, beside a
+        reference that keeps its level, tried again.
     drawn : tuple of Finding
         Every setting that was drawn, with the trials of the search.
     n_settings, n_trials : int
@@ -344,7 +379,7 @@ class HuntReport:
         """
         tables = [_table("Worst settings", self.findings)]
         if self.widest:
-            tables.append(_table("Widest settings beside the reference", self.widest))
+            tables.append(_table("Widest and most silent settings beside the reference", self.widest))
         return Summary(Report("Hunt for the worst settings", tables=tables, answer=self.sentence))
 
     def to_dict(self) -> dict[str, Any]:
@@ -356,7 +391,7 @@ class HuntReport:
             Sentence, counts and findings.
         """
         return {
-            "schema": "validstats.hunt/2",
+            "schema": "validstats.hunt/3",
             "answer": self.sentence,
             "n_settings": self.n_settings,
             "n_trials": self.n_trials,
@@ -436,12 +471,25 @@ def hunt(
     Raises
     ------
     ValueError
-        If neither a time nor a number of trials is given.
+        If neither a time nor a number of trials is given, or the store is another file.
+    RuntimeError
+        If a worker process was killed.
     """
+    claims = _checked_claims(claims)
     if (minutes is None) == (n_trials is None):
-        raise ValueError("hunt needs one of minutes= and n_trials=.")
+        raise ValueError(
+            f"hunt needs one of minutes= and n_trials=, got minutes={minutes!r} and n_trials={n_trials!r}."
+        )
     if minutes is not None:
-        check_in_range(minutes, "minutes", 0, math.inf, low_open=True)
+        check_in_range(minutes, "minutes", 0, math.inf, low_open=True, high_open=True)
+    if n_trials is not None:
+        check_positive_int(n_trials, "n_trials")
+    check_positive_int(n_confirmed, "n_confirmed")
+    check_positive_int(confirm_trials, "confirm_trials")
+    if not (n_jobs is None or (type(n_jobs) is int and n_jobs)):
+        raise ValueError(
+            f"n_jobs must be None or a whole number other than 0 (-1 for all processors), got {n_jobs!r}."
+        )
     check_positive_int(random_state, "random_state", minimum=0)
     memory = _Store(store)
     herd = [_Herd(claim, number, random_state) for number, claim in enumerate(claims)]
@@ -450,7 +498,7 @@ def hunt(
         _through(progress(_percents(clock, _search(herd, pool, memory, clock)), 100, "hunt", verbose))
         chosen = _worst(herd, n_confirmed)
         n_worst = len(chosen)
-        chosen += [widest for group in herd for widest in group.widest(1)]
+        chosen += [wasted for group in herd for wasted in dict.fromkeys(group.widest(1) + group.silent(1))]
         tallies = [_Tally() for _ in chosen]
         again_steps = _try_again(chosen, tallies, pool, memory, clock, confirm_trials)
         _through(progress(_percents(clock, again_steps), 100, "confirm", verbose))
@@ -468,6 +516,26 @@ def hunt(
         random_state=random_state,
         minutes=sum(f.seconds for f in (*drawn, *again)) / 60,
     )
+
+
+def _checked_claims(claims: Any) -> list[Claim]:
+    """Claims with names of their own."""
+    if isinstance(claims, Claim | str) or not isinstance(claims, Iterable):
+        raise TypeError(f"claims must be a list of Claim, got {claims!r} of type {type(claims).__name__}.")
+    listed = list(claims)
+    for claim in listed:
+        if not isinstance(claim, Claim):
+            raise TypeError(
+                f"claims must be a list of Claim, got {claim!r} of type {type(claim).__name__} in it."
+            )
+    if not listed:
+        raise ValueError("claims must hold one claim or more, got none.")
+    twice = [name for name, count in Counter(claim.name for claim in listed).items() if count > 1]
+    if twice:
+        raise ValueError(
+            f"claims must have names of their own, by which findings are told apart; {twice[0]!r} occurs twice."
+        )
+    return listed
 
 
 def replay(claim: Claim, setting: Setting, seed: Sequence[int]) -> Trial:
@@ -493,7 +561,17 @@ def replay(claim: Claim, setting: Setting, seed: Sequence[int]) -> Trial:
     >>> replay(claim, {"n": 5}, [0, 1, 2]).held
     True
     """
+    _check_replay(claim, setting, seed)
     return claim.trial(setting, np.random.default_rng(list(seed)))
+
+
+def _check_replay(claim: Claim, setting: Any, seed: Any) -> None:
+    """Refuse what is no setting of a claim, or no seed."""
+    if not isinstance(setting, dict) or not setting.keys() >= claim.prior.parameters.keys():
+        names = ", ".join(map(repr, claim.prior.parameters))
+        raise ValueError(f"setting must have values of {names}, as in a finding, got {setting!r}.")
+    if isinstance(seed, str) or not all(isinstance(k, int | np.integer) and k >= 0 for k in seed):
+        raise ValueError(f"seed must be a list of whole numbers, 0 or more, as in a finding, got {seed!r}.")
 
 
 class _Clock:
@@ -545,22 +623,39 @@ class _Store:
 
     def __init__(self, path: str | os.PathLike[str] | None) -> None:
         self.path = None if path is None else Path(path)
-        self.known: dict[str, dict[str, Any]] = {}
-        if self.path is not None and self.path.exists():
-            for line in self.path.read_text(encoding="utf-8").splitlines():
-                try:
-                    record = json.loads(line)
-                except ValueError:
-                    continue  # a line that was cut when the hunt was stopped
-                self.known[record["key"]] = record["tally"]
-
-    def get(self, key: str) -> _Tally:
-        return _Tally(**self.known[key])
+        self.known: dict[str, _Tally] = {}
+        if self.path is None:
+            return
+        try:
+            with self.path.open("a+b") as file:  # before hours of work: whether it can be written
+                file.seek(0)
+                lines = file.read().splitlines(keepends=True)
+                if lines and not lines[-1].endswith(b"\n"):
+                    file.write(b"\n")  # the last line was cut when a hunt was stopped
+        except OSError as error:
+            raise ValueError(f"store={str(path)!r} cannot be read and written ({error.strerror}).") from error
+        for line in lines:
+            self.known.update(_recorded(line))
+        if len(lines) > 1 and not self.known:
+            raise ValueError(
+                f"store={str(path)!r} is another file: no line of it is of a hunt. Name a new file."
+            )
 
     def put(self, key: str, tally: _Tally) -> None:
         if self.path is not None:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"key": key, "tally": asdict(tally)}) + "\n")
+
+
+def _recorded(line: bytes) -> dict[str, _Tally]:
+    """What a line of a store says, by its key; nothing where the line is cut or damaged, and the work is done again."""
+    try:
+        record = json.loads(line)
+        tally = _Tally(**record["tally"])
+        sound = 0 <= tally.held <= tally.made and tally.seconds >= 0 and sum(tally.faults.values()) >= 0
+        return {record["key"]: tally} if sound and isinstance(record["key"], str) else {}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return {}
 
 
 class _Herd:
@@ -598,7 +693,7 @@ class _Herd:
             return self.claim.prior.draw(self.rng)
         parents = [i for i, _ in self.worst(5)]
         if self.rng.random() < _WIDEST_SHARE:
-            parents = [i for i, _ in self.widest(3)] or parents
+            parents = [i for i, _ in self.widest(3) + self.silent(2)] or parents
         return self.claim.prior.mutate(self.settings[parents[int(self.rng.integers(len(parents)))]], self.rng)
 
     def worst(self, n: int) -> list[tuple[int, _Herd]]:
@@ -611,6 +706,11 @@ class _Herd:
         waste = {i: t.waste(self.claim.level_of(self.settings[i])) for i, t in enumerate(self.tallies)}
         wasted = [i for i in waste if waste[i] > 0.0]
         return [(i, self) for i in sorted(wasted, key=lambda i: -waste[i])[:n]]
+
+    def silent(self, n: int) -> list[tuple[int, _Herd]]:
+        """The settings in which there is most often no interval where a reference that keeps its level has one."""
+        share = [tally.silence(self.claim.level_of(self.settings[i])) for i, tally in enumerate(self.tallies)]
+        return [(i, self) for i in sorted(range(len(share)), key=lambda i: -share[i])[:n] if share[i] > 0.0]
 
     def _badness(self, i: int) -> float:
         """Log probability of so few successes if the claim held; settings with errors come first."""
@@ -640,14 +740,21 @@ def _tried(work: list[_Work], seconds: float, pool: Any, memory: _Store, clock: 
     """Run trials that are not in the store yet, in parallel, all of them within so many seconds."""
     missing = [w for w in work if w.key not in memory.known]
     each = seconds / max(len(work), 1)
-    made = pool(
-        joblib.delayed(_run)(w.group.claim, w.group.settings[w.number], w.seed, w.start, w.trials, each)
-        for w in missing
-    )
+    try:
+        made = pool(
+            joblib.delayed(_run)(w.group.claim, w.group.settings[w.number], w.seed, w.start, w.trials, each)
+            for w in missing
+        )
+    except TerminatedWorkerError as error:
+        names = " or ".join(sorted({repr(w.group.claim.name) for w in missing}))
+        raise RuntimeError(
+            f"A worker process was killed in trials of {names}, often for memory. Take fewer n_jobs (1 shows which trial it is); "
+            "with store= the next hunt goes on from there."
+        ) from error
     fresh = {w.key: tally for w, tally in zip(missing, made, strict=True)}
     for key, tally in fresh.items():
         memory.put(key, tally)
-    tallies = [fresh[w.key] if w.key in fresh else memory.get(w.key) for w in work]
+    tallies = [fresh[w.key] if w.key in fresh else memory.known[w.key] for w in work]
     clock.made += sum(t.trials for t in tallies)
     clock.credit += sum(t.elapsed for w, t in zip(work, tallies, strict=True) if w.key not in fresh)
     return tallies
@@ -762,6 +869,7 @@ def _finding(claim: Claim, setting: Setting, tally: _Tally, n_confirmed: int) ->
         reference_held=_share(tally.reference_held, tally.n_reference),
         power=_share(tally.decided, tally.n_decided),
         reference_power=_share(tally.reference_decided, tally.n_decided),
+        silent=_share(tally.silent, tally.silent + tally.n_ratio),
         refused=tally.refused,
         seconds=tally.seconds,
         seed=tally.fault_seed or tally.missed_seed,
@@ -784,6 +892,7 @@ def _table(title: str, rows: Sequence[Finding]) -> Table:
         "Reference": [f.reference_held for f in rows],
         "Power": [f.power for f in rows],
         "Its power": [f.reference_power for f in rows],
+        "Silent": [f.silent for f in rows],
         "Fault": ["; ".join(f.errors) or ("below" if f.fault else "") for f in rows],
         "Setting": [_words(f.setting) for f in rows],
         "Seed": [" ".join(map(str, f.seed)) for f in rows],

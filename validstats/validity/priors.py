@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 import numpy as np
+
+from validstats.intake import check_in_range
 
 __all__ = ["Choice", "LogUniform", "Parameter", "Prior", "Setting", "Uniform"]
 
@@ -30,6 +33,9 @@ class Uniform:
     low: float
     high: float
     says: str = ""
+
+    def __post_init__(self) -> None:
+        _check_ends(self.low, self.high, -math.inf)
 
     def draw(self, rng: np.random.Generator) -> Any:
         """Draw a value.
@@ -84,6 +90,9 @@ class LogUniform:
     whole: bool = True
     says: str = ""
 
+    def __post_init__(self) -> None:
+        _check_ends(self.low, self.high, 0.0)
+
     def draw(self, rng: np.random.Generator) -> Any:
         """Draw a value.
 
@@ -136,6 +145,18 @@ class Choice:
     options: tuple[Any, ...]
     says: str = ""
 
+    def __post_init__(self) -> None:
+        given: Any = self  # whatever was handed over
+        if isinstance(given.options, str) or not isinstance(given.options, Sequence) or not given.options:
+            raise ValueError(f"options must be a tuple of one value or more, got {given.options!r}.")
+        try:
+            json.dumps(given.options)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"options must be plain numbers, texts, or tuples of them, got {given.options!r}: settings are written to files. "
+                "Name the objects, and look them up in the trial."
+            ) from None
+
     def draw(self, rng: np.random.Generator) -> Any:
         """Draw a value.
 
@@ -172,6 +193,14 @@ class Choice:
 Parameter: TypeAlias = Uniform | LogUniform | Choice
 
 
+def _check_ends(low: Any, high: Any, least: float) -> None:
+    """Refuse ends that are not numbers above the least, or are in the wrong order."""
+    for value, name in ((low, "low"), (high, "high")):
+        check_in_range(value, name, least, math.inf, low_open=True, high_open=True)
+    if low > high:
+        raise ValueError(f"low must be at most high, got low={low!r} and high={high!r}.")
+
+
 @dataclass(frozen=True)
 class Prior:
     """A distribution over settings: what users have.
@@ -193,6 +222,21 @@ class Prior:
 
     parameters: Mapping[str, Parameter]
     valid: Callable[[Setting], bool] | None = None
+
+    def __post_init__(self) -> None:
+        given: Any = self  # whatever was handed over
+        if not isinstance(given.parameters, Mapping) or not given.parameters:
+            raise ValueError(
+                f"parameters must be a mapping of one name or more to parameters, got {given.parameters!r}."
+            )
+        for name, value in given.parameters.items():
+            if not isinstance(name, str) or not isinstance(value, get_args(Parameter)):
+                raise TypeError(
+                    f"parameters must be Uniform, LogUniform or Choice by name, got {value!r} for {name!r}; one value alone is "
+                    "Choice((value,))."
+                )
+        if given.valid is not None and not callable(given.valid):
+            raise TypeError(f"valid must be a function of a setting, or None, got {given.valid!r}.")
 
     def draw(self, rng: np.random.Generator) -> Setting:
         """Draw a setting.
