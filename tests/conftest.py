@@ -21,7 +21,7 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 def _load_profile() -> None:
     from hypothesis import settings
 
-    settings.register_profile("repeatable", derandomize=True, database=None)
+    settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
     if int(os.environ.get("VALIDSTATS_EXAMPLES", "100")) <= 1000:
         settings.load_profile("repeatable")
 

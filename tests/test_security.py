@@ -156,7 +156,7 @@ def title_in_browser(text: str, folder: Path) -> str:
         "--dump-dom",
     ]
     command += [f"--user-data-dir={folder / 'profile'}", path.as_uri()]
-    document = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    document = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True).stdout
     found = re.search(r"<title>(.*?)</title>", document, flags=re.DOTALL)
     assert found is not None
     return html.unescape(found.group(1))

@@ -142,7 +142,7 @@ def test_a_killed_writer_leaves_a_whole_file(name, tmp_path):
         folder.mkdir()
         child = subprocess.Popen([sys.executable, "-c", code], cwd=folder, env=environment)
         target = folder / f"out.{suffix}"
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 600
         while not target.exists():
             assert child.poll() is None and time.monotonic() < deadline, "the writer did not start"
             time.sleep(0.005)

@@ -28,7 +28,7 @@ def exhaust():
     np.ones(2**28)
 def wait():
     import time
-    time.sleep(30)
+    time.sleep(600)
 tasks = {"double": double, "fail": fail, "allocate": allocate, "exhaust": exhaust, "wait": wait}
 """)
 
@@ -133,7 +133,8 @@ tasks = {"work": work, "rest": rest}
     peer = LazyPeer("puncc", program, {})
     tasks = {"ours": lambda: None, "work": peer.task("work"), "rest": peer.task("rest")}
     _, work, rest = measure(Spec("demo", "task", 1, tasks, repeats=1))
-    assert 0.2 <= work.median_seconds < 0.3 and rest.median_seconds < 0.1
+    # processor time, of which a loaded machine takes more for the same work
+    assert work.median_seconds >= 0.2 and rest.median_seconds < work.median_seconds / 2
 
 
 def test_learned_estimates_and_intervals_come_from_one_summary():

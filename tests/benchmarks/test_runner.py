@@ -57,10 +57,10 @@ def test_a_peer_in_its_own_environment() -> None:
 
 
 def test_what_takes_too_long_is_a_row_and_the_others_are_measured() -> None:
-    functions = {"validstats": lambda: None, "slow": lambda: time.sleep(30)}
+    functions = {"validstats": lambda: None, "slow": lambda: time.sleep(600)}
     start = time.perf_counter()
     ours, slow = measure(Spec("demo", "wait", 1, functions, repeats=1, limit_seconds=0.5))
-    assert time.perf_counter() - start < 20
+    assert time.perf_counter() - start < 500
     assert ours.error == "" and slow.error == "TimeoutError: longer than 0.5 s"
 
 

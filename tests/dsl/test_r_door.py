@@ -40,7 +40,7 @@ def reticulate() -> bool:
     return (
         R is not None
         and not subprocess.run(
-            [R, "-e", "library(reticulate)"], capture_output=True, timeout=60, check=False
+            [R, "-e", "library(reticulate)"], capture_output=True, timeout=600, check=False
         ).returncode
     )
 

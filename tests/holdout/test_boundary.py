@@ -9,8 +9,8 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -253,11 +253,22 @@ def test_a_file_must_belong_to_whoever_asks_and_is_never_the_one_of_the_labels(t
     assert "first try" in entry.detail["question"]
 
 
-def test_the_time_of_an_answer_can_be_made_coarse(ledger: Path) -> None:
+@pytest.mark.parametrize("works", [0.01, 0.15, 0.35, 1.9])
+def test_the_time_of_an_answer_can_be_made_coarse(works, ledger: Path, monkeypatch) -> None:
+    """By a clock of the test's own: however long it takes, whoever asks sees a whole number of delays."""
     server = GateServer(ledger, delay=0.2)
-    begun = time.monotonic()
+    now, answer = [100.0], server._result
+
+    def result(*request):
+        now[0] += works
+        return answer(*request)
+
+    monkeypatch.setattr(server, "_result", result)
+    clock = SimpleNamespace(monotonic=lambda: now[0], sleep=lambda seconds: now.append(now.pop() + seconds))
+    monkeypatch.setattr("validstats.holdout.boundary.time", clock)
     call(server, "ask", rows=proposal(0.4))
-    assert (time.monotonic() - begun) % 0.2 < 0.15 and time.monotonic() - begun >= 0.2
+    delays = (now[0] - 100.0) / 0.2
+    assert delays == pytest.approx(round(delays)) and works <= delays * 0.2 < works + 0.2
 
 
 def test_pairs_are_read_or_refused_by_line() -> None:

@@ -3,8 +3,8 @@
 A mutant is one small change in a theory module: a comparison, a sign, a constant, a condition. It is killed if a test of
 its domain fails, or runs far longer than it did. Only tests that execute the changed line are run, the quickest first.
 Work happens in a copy of the repository; results are appended one by one, and a second run continues where the first one
-stopped; ``--again`` tries those that survived once more, after tests were added. Kernels run as plain Python, except for the
-modules of mutual information, none of which is compiled and whose tests would be too slow.
+stopped; ``--again`` tries those that survived once more, after tests were added. Kernels run as plain Python where they are
+among the modules.
 """
 
 from __future__ import annotations
@@ -58,6 +58,10 @@ MODULES = {
         "mi/permutation/*",
         "mi/anchors/*",
     ),
+    "evals": ("evals/*", "evals/statistics/*"),
+    "hunt": ("validity/hunt", "validity/priors"),
+    "rows": ("intake/marks", "intake/digests", "pipeline", "runtime/parts"),
+    "cells": ("dsl/fit/cell_intervals", "dsl/sequence/forward"),
 }
 """Domain -> its theory modules, as patterns below the package."""
 
@@ -66,8 +70,30 @@ TESTS = {
     "holdout": ("tests/holdout", "tests/kernels"),
     "dsl": ("tests/dsl",),
     "mi": ("tests/mi",),
+    "evals": ("tests/evals",),
+    "hunt": ("tests/validity/test_hunt.py",),
+    "rows": (
+        "tests/intake/test_sketches.py",
+        "tests/intake/test_learners.py",
+        "tests/holdout/test_identity.py",
+        "tests/batch/test_rows_in_parts.py",
+        "tests/holdout/test_rows_in_parts.py",
+        "tests/mi/test_rows_in_parts.py",
+        "tests/dsl/test_blocks_of_rows.py",
+        "tests/test_dask.py",
+        "tests/test_reuse.py",
+    ),
+    "cells": (
+        "tests/dsl/test_cells.py",
+        "tests/dsl/test_exact_intervals.py",
+        "tests/dsl/test_intervals_of_shares.py",
+        "tests/dsl/test_sequential.py",
+    ),
 }
-"""Domain -> folders of its tests; the doctests of the theory modules belong to them."""
+"""Domain -> its tests; the doctests of the theory modules belong to them."""
+
+COMPILED = ("batch", "holdout", "dsl")
+"""Domains with kernels among their modules, which run as plain Python; the others run compiled ones."""
 
 EXAMINED = Path(__file__).with_name("examined.csv")
 """Mutants that change nothing, and why."""
@@ -408,7 +434,7 @@ def _in_a_copy(domain: str, arguments: argparse.Namespace, output: Path) -> None
             else:
                 shutil.copy(source, folder)
         environment = {
-            **os.environ, "NUMBA_DISABLE_JIT": "0" if domain == "mi" else "1", "OMP_NUM_THREADS": "1",
+            **os.environ, "NUMBA_DISABLE_JIT": "1" if domain in COMPILED else "0", "OMP_NUM_THREADS": "1",
             "MPLBACKEND": "Agg", "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": folder, "XDG_STATE_HOME": str(Path(folder, "state")),
         }  # fmt: skip

@@ -11,6 +11,7 @@ import pytest
 
 from tests.mutation import __main__ as harness
 from tests.mutation.mutants import mutants
+from tests.mutation.worker import record_lines
 
 SOURCE = textwrap.dedent(
     '''
@@ -183,3 +184,15 @@ def test_of_equal_lines_the_nearest_one_is_tried_again(tmp_path, monkeypatch):
     )
     ((found, old),) = harness.survivors_of([lost], "batch")
     assert found.line == 6 and old == lost
+
+
+@pytest.mark.slow
+def test_the_options_of_this_repository_do_not_keep_tests_from_running(tmp_path, monkeypatch):
+    """Options of pyproject.toml that the worker did not know made every mutant one that no test runs."""
+    monkeypatch.chdir(harness.ROOT)
+    test = "tests/validity/test_hunt.py::test_settings_that_do_not_go_together_are_drawn_again"
+    module = "validstats/validity/priors.py"
+    found = record_lines([module], [test], tmp_path / "recorded.json", 600.0)
+    assert list(found["seconds"]) == [test] and not found["failed"] and len(found["lines"][test][module]) > 10
+    with pytest.raises(RuntimeError, match=r"No test of tests/mutation/examined.csv was run"):
+        record_lines([module], ["tests/mutation/examined.csv"], tmp_path / "none.json", 600.0)

@@ -31,9 +31,9 @@ OPTIONS = (
     "-p",
     "no:cacheprovider",
     "-p",
-    "no:xdist",
-    "-p",
     "no:randomly",
+    "-n",
+    "0",
 )
 
 
@@ -157,4 +157,6 @@ def record_lines(files: list[str], arguments: list[str], output: Path, longest: 
     if code != 0 or not output.exists():
         raise RuntimeError(f"The tests could not be recorded (exit code {code}).")
     found: dict[str, Any] = json.loads(output.read_text(encoding="utf-8"))
+    if not found["seconds"]:
+        raise RuntimeError(f"No test of {', '.join(arguments)} was run.")
     return found
