@@ -1,6 +1,6 @@
 """Peers, each in an environment of its own: a process that keeps the data and answers one line a request.
 
-``python -m benchmarks --peers FOLDER`` takes ``FOLDER/<name>/bin/python`` for the interpreters; single ones can be named by the
+``python -m benchmarks --peers FOLDER ...`` takes ``FOLDER/<name>/bin/python`` for the interpreters; single ones can be named by the
 environment variables in ``PEERS``. A peer without an interpreter is recorded as not run.
 """
 
@@ -29,6 +29,9 @@ PEERS = {
                  "causal-learn", "dowhy", "dcor", "hyppo")
 }  # fmt: skip
 """Peer -> environment variable with its interpreter."""
+
+_STARTED: set[str] = set()
+"""Peers of which a process was started."""
 
 SERVER = """
 from __future__ import annotations
@@ -71,15 +74,26 @@ def server(setup: str) -> str:
     return SERVER.format(setup=lines, measures=measures, seconds=SECONDS)
 
 
-def take_from(folder: Path) -> list[str]:
-    """Name the interpreters that a folder of environments holds, and return whose they are."""
+def take_from(*folders: Path) -> list[str]:
+    """Name the interpreters that folders of environments hold, and return whose they are; the first folder that has one counts."""
     found = []
     for name, variable in PEERS.items():
-        python = folder.absolute() / name / "bin" / "python"
-        if python.exists():
-            os.environ[variable] = str(python)
+        pythons = [folder.absolute() / name / "bin" / "python" for folder in folders]
+        there = [python for python in pythons if python.exists()]
+        if there:
+            os.environ[variable] = str(there[0])
             found.append(name)
     return found
+
+
+def versions() -> dict[str, str]:
+    """Return the version of each peer that was started here, as its environment tells it; "unknown" where it does not."""
+    told = {}
+    for name in sorted(_STARTED):
+        line = f"from importlib.metadata import version; print(version({name!r}))"
+        done = subprocess.run([interpreter(name), "-c", line], capture_output=True, text=True, check=False)
+        told[name] = done.stdout.strip() or "unknown"
+    return told
 
 
 def interpreter(name: str) -> str:
@@ -110,6 +124,7 @@ class Peer:
                 [python, "-c", program, str(path), str(gibibytes)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
             )  # fmt: skip
+            _STARTED.add(name)
             self.stop = weakref.finalize(self, _end, self._process)
             first = self._read()
         if isinstance(first, dict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import re
 import shutil
 from collections.abc import Sequence
@@ -87,14 +88,22 @@ BENCHMARKS = """# Benchmarks
 Time of validstats and of other packages on the same data, at the largest size of each task. Every size, with memory, first runs and
 remarks, is on the page of its domain; what the methods achieve beside others (width, error, power) on the page of its studies.
 
+{which}
+
+![Time and peak memory of validstats and other packages against size, one column a domain](images/benchmarks.png){{.wide}}
+
+"""
+
+OF_0_1_0 = """\
 These times are those of version 0.1.0. Means and totals of batches, guesses of the holdout, and shares, quantiles and tuned regressions
 from machine labels have other methods since; default calls of both versions stand side by side in the studies of
 [DSL](benchmarks/dsl_studies.md#before), and times of the new means in those of [batch](benchmarks/batch_studies.md#means). What
-was slow in 0.1.0, and what it takes now, stands [below](#work-that-was-slow).
+was slow in 0.1.0, and what it takes now, stands [below](#work-that-was-slow)."""
 
-![Time and peak memory of validstats and other packages against size, one column a domain](images/benchmarks.png){.wide}
-
-"""
+OF_ONE_RUN = """\
+All times are of one run. The first line of each task is the default call that users write, and ratios are to it; what it does
+more than the others says the remark on the page of its domain. The others are {peers}.
+What was slow in 0.1.0, and what it takes now, stands [below](#work-that-was-slow)."""
 
 HOW = """## How it is measured
 
@@ -110,7 +119,7 @@ HOW = """## How it is measured
 * Limits: a run that takes more than 300 seconds (60 in growth with the queries), or 8 GiB of address space beyond what its process
   has before it, counts as failed. Failures are rows; a peer that could not run says why.
 
-Make the tables with `python -m benchmarks --peers FOLDER`, and the pages with `python -m benchmarks.pages`.
+Make the tables with `python -m benchmarks --peers FOLDER ...`, and the pages with `python -m benchmarks.pages`.
 """
 
 TIMES = """---
@@ -204,7 +213,7 @@ def times_page(results: Path, domain: str) -> str:
         rows = markdown_table([m for m in measurements if m.task == task]).splitlines()
         table = "\n".join("|" + row.split("|", 2)[2] for row in rows)  # the task stands above the table
         parts.append(f"## {task[0].upper()}{task[1:]}\n\n{table}\n")
-    return TIMES.format(title=TITLES[domain]) + "\n".join(parts)
+    return TIMES.format(title=STUDIED[domain]) + "\n".join(parts)
 
 
 def studies_of(results: Path, domain: str) -> list[Path]:
@@ -245,7 +254,14 @@ def benchmarks_page(results: Path) -> str:
     slow = results / "speed_table.md"
     if slow.exists():
         parts.append(slow.read_text(encoding="utf-8").replace("# Work", "## Work", 1))
-    return BENCHMARKS + "\n".join([*parts, HOW] if parts else ["No results are recorded yet.", "", HOW])
+    noted = results / "run.json"
+    which = OF_0_1_0
+    if noted.exists():
+        peers = json.loads(noted.read_text(encoding="utf-8"))["peers"]
+        which = OF_ONE_RUN.format(peers=", ".join(f"{name} {version}" for name, version in peers.items()))
+    return BENCHMARKS.format(which=which) + "\n".join(
+        [*parts, HOW] if parts else ["No results are recorded yet.", "", HOW]
+    )
 
 
 def write_figure(results: Path) -> Path:

@@ -98,6 +98,14 @@ def test_the_page_shows_the_figure_and_names_faster_peers(tmp_path) -> None:
     assert "Faster than validstats: rival (linear, n = 1,000)." in page
 
 
+def test_the_page_says_which_run_and_versions_it_shows(tmp_path) -> None:
+    write_csv(rows("dsl"), tmp_path / "dsl.csv")
+    assert "These times are those of version 0.1.0" in pages.benchmarks_page(tmp_path)
+    (tmp_path / "run.json").write_text('{"peers": {"crepes": "0.9", "mapie": "1.6"}}')
+    page = pages.benchmarks_page(tmp_path)
+    assert "The others are crepes 0.9, mapie 1.6." in page and "version 0.1.0" not in page
+
+
 def test_results_without_resident_memory_are_read(tmp_path) -> None:
     path = tmp_path / "mi.csv"
     path.write_text(

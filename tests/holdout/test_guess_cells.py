@@ -12,6 +12,7 @@ from validstats.holdout.widths import (
     GuessAllocation,
     GuessCells,
     cell_interval,
+    choice,
     clopper_pearson,
     clopper_pearson_ends,
     count_candidates,
@@ -144,3 +145,13 @@ def test_a_rounded_score_keeps_its_count(n: int, decimals: int, truncated: bool)
 def test_a_score_that_no_count_has_is_refused() -> None:
     with pytest.raises(ValueError, match="truncated=True"):
         rounded_counts(0.51, 2, 10)
+
+
+@pytest.mark.parametrize(("n", "queries", "expected"), [(60, 9, 0.98), (3000, 1, 0.5), (5000, 400, 0.85)])
+@pytest.mark.parametrize(("log_alpha", "failures"), [(LOG_ALPHA, None), (-700.0, 3)])
+def test_what_is_not_computed_is_not_the_best(n, queries, expected, log_alpha, failures, monkeypatch) -> None:
+    options = {"log_alpha": log_alpha, "failures": failures, "expected": expected, "n_guess": n + 1}
+    found = count_candidates(n, queries, **options)
+    monkeypatch.setattr(choice._Way, "least_mean", lambda way: 0.0)
+    choice._count_candidates.cache_clear()
+    assert found == count_candidates(n, queries, **options)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import math
+from collections.abc import Iterator
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -163,7 +164,10 @@ def _cell_word(kind: float | str, key: bytes) -> int:
 def holdout_fingerprint(secret: bytes, digests: UInt64) -> str:
     """Combine row digests to a fingerprint that does not depend on the order of the rows: by sums of their mixes."""
     key = derive_key(secret, "fingerprint")
-    sums = [int(_mixed(digests, key, lane).sum(dtype=np.uint64)) for lane in (0, 1)]
+    sums = [
+        sum(int(block.sum(dtype=np.uint64)) for block in _mixed_blocks(digests, key, lane)) % 2**64
+        for lane in (0, 1)
+    ]
     message = b"".join(number.to_bytes(8, "big") for number in (len(digests), *sums))
     return hmac.new(key, message, hashlib.sha256).hexdigest()
 
@@ -183,15 +187,22 @@ def totals_of_units(secret: bytes, digests: UInt64, unit: AnyArray) -> UInt64:
 
 
 def _mixed(digests: UInt64, key: bytes, lane: int) -> UInt64:
-    """Mix the two words of each digest under a key, twice by the finaliser of splitmix64 (Steele, Lea and Flood 2014)."""
-    first, second = np.frombuffer(derive_key(key, lane), dtype="<u8", count=2).astype(np.uint64)
-    mixed = np.empty(len(digests), dtype=np.uint64)
-    for start in range(0, len(digests), _CELLS):
-        block = slice(start, start + _CELLS)
-        z = _finalised(digests[block, lane] ^ first)
-        z += digests[block, 1 - lane]
-        mixed[block] = _finalised(z ^ second)
+    """Mix the two words of each digest under a key."""
+    mixed, done = np.empty(len(digests), dtype=np.uint64), 0
+    for block in _mixed_blocks(digests, key, lane):
+        mixed[done : done + len(block)] = block
+        done += len(block)
     return mixed
+
+
+def _mixed_blocks(digests: UInt64, key: bytes, lane: int) -> Iterator[UInt64]:
+    """Mix twice by the finaliser of splitmix64 (Steele, Lea and Flood 2014), a block at a time."""
+    first, second = np.frombuffer(derive_key(key, lane), dtype="<u8", count=2).astype(np.uint64)
+    for start in range(0, len(digests), _CELLS):
+        block = digests[start : start + _CELLS]
+        z = _finalised(block[:, lane] ^ first)
+        z += block[:, 1 - lane]
+        yield _finalised(z ^ second)
 
 
 def _finalised(z: UInt64) -> UInt64:

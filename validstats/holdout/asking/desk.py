@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Literal, TypeAlias
 
 import narwhals as nw
@@ -111,17 +111,23 @@ class HoldoutSample:
     y: AnyArray  # labels
     # Index of each label among the classes of the training labels; empty for a continuous target
     labels: Int1D
-    unit: Int1D  # unit of each row, from 0; rows are units of their own unless clusters were given
+    unit: Int1D | None  # unit of each row, from 0; None where rows are units of their own
     given: Int1D  # position of each row among those that were handed over
     n_given: int  # number of rows that were handed over, the other part included
-    clustered: bool = False
     named: RowLabels | None = None  # who the rows that were handed over are, in their order
     clusters: AnyArray | None = None  # as they were handed over
     ids: AnyArray | None = None
-    _sizes: Float1D = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_sizes", np.bincount(self.unit).astype(np.float64))
+    @property
+    def clustered(self) -> bool:
+        """Whether several rows may be one unit."""
+        return self.unit is not None
+
+    @cached_property
+    def _sizes(self) -> Float1D:
+        """Number of rows of each unit, where units have several."""
+        assert self.unit is not None
+        return np.bincount(self.unit).astype(np.float64)
 
     @property
     def n_rows(self) -> int:
@@ -131,11 +137,11 @@ class HoldoutSample:
     @property
     def n_units(self) -> int:
         """Number of independent units: what the guarantee calls n."""
-        return len(self._sizes)
+        return self.n_rows if self.unit is None else len(self._sizes)
 
     def unit_means(self, values: Float1D) -> Float1D:
         """Average row values within units."""
-        if not self.clustered:
+        if self.unit is None:
             return values
         return np.bincount(self.unit, weights=values) / self._sizes
 
@@ -348,7 +354,9 @@ def class_indices(y: AnyArray, classes: AnyArray) -> AnyArray:
     if not len(classes):
         return np.full(len(y), -1, dtype=np.int64)
     index = np.clip(np.searchsorted(classes, y), 0, len(classes) - 1)
-    return np.where(classes[index] == y, index, -1).astype(np.int64)
+    found = np.where(classes[index] == y, index, -1)
+    # labels that are their own indices are not held twice
+    return y if y.dtype == found.dtype and np.array_equal(found, y) else found
 
 
 def split_sample(
@@ -373,29 +381,32 @@ def split_sample(
         named = holdout_fingerprint(secret, digests)
     unit = None if clusters is None else np.unique(clusters, return_inverse=True)[1]
     ranks = keyed_ranks(secret, digests if unit is None else totals_of_units(secret, digests, unit), "units")
+    del digests  # many rows: the copy of their features comes next
     order = np.argsort(ranks, kind="stable")
     n_vault = round(vault * len(order))
     if vault_rank is not None:
         last = np.uint64(int(vault_rank or "0", 16))
         n_vault = int(np.searchsorted(ranks, last, side="right", sorter=order)) if vault and vault_rank else 0
-    rows, place = order, np.arange(len(order))
+    vault_rank = f"{int(ranks[order[n_vault - 1]]):016x}" if n_vault else ""
+    del ranks
+    rows, first, place = order, n_vault, None  # first: row after those of the vault
     if unit is not None:
         rank = np.empty(len(order), dtype=np.int64)
-        rank[order] = place
+        rank[order] = np.arange(len(order))
         rows = np.argsort(rank[unit], kind="stable")
         place = rank[unit[rows]]
-    first = int(np.searchsorted(place, n_vault))  # row after those of the vault
+        first = int(np.searchsorted(place, n_vault))
 
     def take(part: slice, n_before: int) -> HoldoutSample:
         at = rows[part]
+        own = y[at]
         return HoldoutSample(
             X=X.take(at) if isinstance(X, PartedFeatures) else _safe_indexing(X, at),
-            y=y[at],
-            labels=labels[at] if len(labels) else labels,
-            unit=place[part] - n_before,
+            y=own,
+            labels=own if labels is y else labels[at] if len(labels) else labels,
+            unit=None if place is None else place[part] - n_before,
             given=at,
             n_given=len(y),
-            clustered=clusters is not None,
             named=row_labels(X),
             clusters=None if clusters is None else clusters[at],
             ids=None if ids is None else ids[at],
@@ -406,7 +417,7 @@ def split_sample(
         take(slice(first), 0) if n_vault else None,
         fingerprint,
         named,
-        f"{int(ranks[order[n_vault - 1]]):016x}" if n_vault else "",
+        vault_rank,
     )
 
 

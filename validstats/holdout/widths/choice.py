@@ -67,7 +67,6 @@ class CountCandidate:
     failure_weight: float | None = None
 
 
-@lru_cache(maxsize=1024)
 def count_candidates(
     n: int,
     queries: int,
@@ -83,14 +82,26 @@ def count_candidates(
     check_positive_int(queries, "queries")
     check_in_range(expected, "expected", 0.0, 1.0)
     check_literal(rank, "rank", ("mean", "worst"))
+    return _count_candidates(n, queries, log_alpha, n_guess, failures, expected, rank)
+
+
+@lru_cache(maxsize=1024)
+def _count_candidates(
+    n: int,
+    queries: int,
+    log_alpha: float,
+    n_guess: int | None,
+    failures: int | None,
+    expected: float,
+    rank: Ranking,
+) -> tuple[CountCandidate, ...]:
     found = []
     if queries == 1:
         found.append(_plain("one_look", n, math.log(0.99) + log_alpha, expected))
     if queries <= n:
         found.append(_plain("splitting", n // queries, split_log_level(queries, log_alpha), expected))
     if n_guess != 0:
-        coded = _coded(n, queries, log_alpha, n_guess or n, failures, expected)
-        found.append(min(coded, key=lambda c: getattr(c, rank)))
+        found.append(_best_coded(n, queries, log_alpha, n_guess or n, failures, expected, rank))
     return tuple(sorted(found, key=lambda c: getattr(c, rank)))
 
 
@@ -103,24 +114,95 @@ def _plain(mechanism: CountMechanism, rows: int, log_alpha: float, expected: flo
     return CountCandidate(mechanism, float(half.mean()), float(np.quantile(half, _WORST)))
 
 
-def _coded(
-    n: int, queries: int, log_alpha: float, n_guess: int, failures: int | None, expected: float
-) -> list[CountCandidate]:
-    found = []
+def _best_coded(
+    n: int,
+    queries: int,
+    log_alpha: float,
+    n_guess: int,
+    failures: int | None,
+    expected: float,
+    rank: Ranking,
+) -> CountCandidate:
+    """Return the best gap, cells and weight of failures; what cannot be better than one that is known is not computed."""
+    ways = []
     for t in _GAPS:
         for c in _CELLS:
             for times in _WEIGHTS:
-                weight = min(1.0, times / queries)
-                allocation = GuessAllocation(queries, failures, weight)
-                half, probability = honest_half_widths(
-                    n, allocation, log_alpha=log_alpha, n_guess=n_guess, t=t, c=c, expected=expected
-                )
-                order = np.argsort(half)
-                at = np.searchsorted(np.cumsum(probability[order]), _WORST * probability.sum())
-                worst = float(half[order][min(at, len(half) - 1)])
-                mean = float(np.dot(half, probability) / probability.sum())
-                found.append(CountCandidate("guess_coded", mean, worst, t, c, weight))
-    return found
+                allocation = GuessAllocation(queries, failures, min(1.0, times / queries))
+                ways.append(_Way.of(n, allocation, log_alpha, n_guess, t, c, expected))
+    limits = np.array([way.least_mean() if rank == "mean" else 0.0 for way in ways])
+    best, place = math.inf, 0
+    found: dict[int, CountCandidate] = {}
+    for i in np.argsort(limits, kind="stable"):
+        if limits[i] > best:
+            break
+        found[i] = ways[i].candidate()
+        score = getattr(found[i], rank)
+        if (score, i) < (best, place) or len(found) == 1:
+            best, place = score, i
+    return found[place]
+
+
+@dataclass(frozen=True, eq=False)
+class _Way:
+    """Levels at which answers of one gap, cells and weight are given on an honest day, and how often."""
+
+    n: int
+    t: float
+    c: float
+    failure_weight: float | None
+    cells: np.ndarray  # first and last count of the gap and of the cells
+    probability: Float1D  # of these
+    levels: Float1D  # by the number of earlier failures
+    weights: Float1D  # probabilities of these
+
+    @classmethod
+    def of(
+        cls,
+        n: int,
+        allocation: GuessAllocation,
+        log_alpha: float,
+        n_guess: int,
+        t: float,
+        c: float,
+        expected: float,
+    ) -> _Way:
+        """Find the levels for honest guesses of an expected share."""
+        parts = GuessCells.of(n, expected, n_guess=n_guess, t=t, c=c)
+        cells, codes, probability = _cells_of(parts, guess_deviation(expected, n, n_guess))
+        fails = 1.0 - probability[0]
+        earlier, weights = _failures_before(allocation, float(fails))
+        mean_code = float(np.dot(probability[1:], codes[1:]) / fails) if fails > 0 else 0.0
+        penalty = math.log(float(allocation.failure_weight or 1.0)) + mean_code
+        levels = log_alpha + allocation.log_share(*allocation.start) + earlier * penalty
+        return cls(n, t, c, allocation.failure_weight, cells, probability, levels, weights)
+
+    def half_widths_at(self, levels: Float1D) -> np.ndarray:
+        """Return the half-widths of the gap and of the cells at some levels."""
+        low, high = clopper_pearson_ends(self.cells[:, :1], self.cells[:, 1:], self.n, levels[None, :])
+        return np.asarray(0.5 * (high - low))
+
+    def half_widths(self) -> tuple[Float1D, Float1D]:
+        """Return half-widths and their probabilities; between some levels they are interpolated."""
+        nodes = np.linspace(self.levels.min() - 1e-9, self.levels.max() + 1e-9, _NODES)
+        half = np.array([np.interp(self.levels, nodes, row) for row in self.half_widths_at(nodes)])
+        return half.ravel(), np.outer(self.probability, self.weights).ravel()
+
+    def least_mean(self) -> float:
+        """Return what the mean half-width exceeds: half-widths are concave in the level, so that a chord lies below them."""
+        ends = np.array([self.levels.min() - 1e-9, self.levels.max() + 1e-9])
+        share = float(np.dot(self.weights, ends[1] - self.levels)) / (ends[1] - ends[0])
+        chord = self.half_widths_at(ends) @ [share, 1.0 - share]
+        return (1.0 - 1e-6) * float(np.dot(self.probability, chord))
+
+    def candidate(self) -> CountCandidate:
+        """Return what an honest day gives."""
+        half, probability = self.half_widths()
+        order = np.argsort(half)
+        at = np.searchsorted(np.cumsum(probability[order]), _WORST * probability.sum())
+        worst = float(half[order][min(at, len(half) - 1)])
+        mean = float(np.dot(half, probability) / probability.sum())
+        return CountCandidate("guess_coded", mean, worst, self.t, self.c, self.failure_weight)
 
 
 def honest_half_widths(
@@ -134,17 +216,7 @@ def honest_half_widths(
     expected: float,
 ) -> tuple[Float1D, Float1D]:
     """Return the half-widths of guess-coded answers and their probabilities, for honest guesses."""
-    parts = GuessCells.of(n, expected, n_guess=n_guess, t=t, c=c)
-    cells, codes, probability = _cells_of(parts, guess_deviation(expected, n, n_guess))
-    fails = 1.0 - probability[0]
-    earlier, weights = _failures_before(allocation, float(fails))
-    mean_code = float(np.dot(probability[1:], codes[1:]) / fails) if fails > 0 else 0.0
-    penalty = math.log(float(allocation.failure_weight or 1.0)) + mean_code
-    levels = log_alpha + allocation.log_share(*allocation.start) + earlier * penalty
-    nodes = np.linspace(levels.min() - 1e-9, levels.max() + 1e-9, _NODES)
-    low, high = clopper_pearson_ends(cells[:, :1], cells[:, 1:], n, nodes[None, :])
-    half = np.array([np.interp(levels, nodes, row) for row in 0.5 * (high - low)])
-    return half.ravel(), np.outer(probability, weights).ravel()
+    return _Way.of(n, allocation, log_alpha, n_guess, t, c, expected).half_widths()
 
 
 def free_half_widths(
