@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.oracles import mi as oracle
+from validstats.kernels import local_geometry
 from validstats.kernels.local_geometry import local_counts, pair_information_sums, same_class_counts
 from validstats.mi import default_family
 from validstats.mi.statistics import (
@@ -153,13 +154,19 @@ def test_pair_information_matches_the_oracle(decimals):
     assert np.allclose(got, [oracle.pair_information(x, y, k) for k in (1, 3, 8)], atol=1e-12)
 
 
-def test_kernels_equal_their_plain_functions():
+def test_kernels_equal_their_plain_functions(monkeypatch):
     generator = np.random.default_rng(5)
     x, y = generator.normal(size=30), generator.normal(size=30)
     order = np.argsort(x)
     arguments = (x, y, order, x[order], np.sort(y), np.array([1, 4]), digamma_table(30))
-    plain = getattr(pair_information_sums, "py_func", pair_information_sums)
-    assert np.allclose(pair_information_sums(*arguments), plain(*arguments), atol=1e-13)
+    rows = np.ascontiguousarray(np.column_stack([x, np.round(y)]))
+    counted = rows, rows[:, ::-1].copy(), 9, np.array([1, 3, 8, 20]), 0
+    compiled = pair_information_sums(*arguments), local_counts(*counted)
+    for name in ("add_pair_terms", "add_counts"):
+        kernel = getattr(local_geometry, name)
+        monkeypatch.setattr(local_geometry, name, getattr(kernel, "py_func", kernel))
+    assert np.allclose(compiled[0], pair_information_sums(*arguments), atol=1e-13)
+    assert np.allclose(compiled[1], local_counts(*counted), atol=1e-13)
     label = generator.integers(0, 3, 30)
     side = generator.normal(size=(30, 2))
     plain_classes = getattr(same_class_counts, "py_func", same_class_counts)

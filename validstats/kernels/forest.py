@@ -12,7 +12,7 @@ import numpy as np
 
 from validstats.kernels._jit import jit
 
-__all__ = ["forest_sums"]
+__all__ = ["add_trees", "forest_sums"]
 
 
 @jit
@@ -31,9 +31,8 @@ def _below(key: Any, n: Any) -> Any:
 
 
 @jit
-def _partition(rows: Any, start: Any, stop: Any, column: Any, threshold: Any) -> Any:
+def _partition(rows: Any, start: Any, stop: Any, column: Any, threshold: Any, kept: Any) -> Any:
     # Rows at or below the threshold first, both parts in their old order; returns where the second part begins.
-    kept = np.empty(stop - start, dtype=np.int64)
     left = start
     right = 0
     for i in range(start, stop):
@@ -49,22 +48,34 @@ def _partition(rows: Any, start: Any, stop: Any, column: Any, threshold: Any) ->
     return left
 
 
-@jit
 def forest_sums(
     columns: Any, targets: Any, n_grow: Any, n_bag: Any, n_trees: Any, n_draws: Any, leaf: Any, seed: Any
 ) -> Any:
     """Sum, over the trees that did not grow on a row, the mean targets of the leaf that the row falls into."""
+    n, width = targets.shape
+    sums, trees = np.zeros((n, width)), np.zeros(n, dtype=np.int64)
+    # room for the kernel: every array that it makes itself would take a tenth of a second to compile
+    rows = np.empty((4, n), dtype=np.int64)
+    stack = np.empty((2 * n_grow + 2, 4), dtype=np.int64)
+    keys = np.empty(2 * n_grow + 2, dtype=np.uint64)
+    add_trees(
+        columns, targets, n_grow, n_bag, n_trees, n_draws, leaf, seed, sums, trees, rows, stack, keys, np.empty((2, width))
+    )  # fmt: skip
+    return sums, trees
+
+
+@jit
+def add_trees(
+    columns: Any, targets: Any, n_grow: Any, n_bag: Any, n_trees: Any, n_draws: Any, leaf: Any, seed: Any,
+    sums: Any, trees: Any, rows: Any, stack: Any, keys: Any, means: Any,
+) -> None:  # fmt: skip
+    """Grow the trees and add what they say of the rows left out."""
     # Every draw is a function of the seed, the tree and the node alone, so that what grows a tree does not
     # depend on who asks it: the sums of a row are the same whatever other rows ask.
     dim, n = columns.shape
     width = targets.shape[1]
-    sums = np.zeros((n, width))
-    trees = np.zeros(n, dtype=np.int64)
-    order = np.empty(n, dtype=np.int64)
-    stack = np.empty((2 * n_grow + 2, 4), dtype=np.int64)
-    keys = np.empty(2 * n_grow + 2, dtype=np.uint64)
-    left_sum = np.empty(width)
-    total = np.empty(width)
+    order, grow, ask, kept = rows[0], rows[1], rows[2], rows[3]
+    left_sum, total = means[0], means[1]
     for tree in range(n_trees):
         root = np.uint64(_mix(np.uint64(_mix(np.uint64(seed))) + np.uint64(tree)))
         for i in range(n):
@@ -73,11 +84,12 @@ def forest_sums(
             # Fisher-Yates for the rows in the bag; the others follow it and ask.
             j = i + _below(np.uint64(_mix(root + np.uint64(i + 1))), n_grow - i)
             order[i], order[j] = order[j], order[i]
-        grow = order[:n_bag].copy()
-        ask = order[n_bag:].copy()
-        for i in range(len(ask)):
+        for i in range(n_bag):
+            grow[i] = order[i]
+        for i in range(n - n_bag):
+            ask[i] = order[n_bag + i]
             trees[ask[i]] += 1
-        stack[0, 0], stack[0, 1], stack[0, 2], stack[0, 3] = 0, n_bag, 0, len(ask)
+        stack[0, 0], stack[0, 1], stack[0, 2], stack[0, 3] = 0, n_bag, 0, n - n_bag
         keys[0] = _mix(root ^ np.uint64(0x5851F42D4C957F2D))
         depth = 1
         while depth > 0:
@@ -86,7 +98,8 @@ def forest_sums(
             key = keys[depth]
             if c == d:
                 continue
-            total[:] = 0.0
+            for m in range(width):
+                total[m] = 0.0
             for i in range(a, b):
                 row = grow[i]
                 for m in range(width):
@@ -99,7 +112,8 @@ def forest_sums(
                     choice = np.uint64(_mix(key + np.uint64(2 * draw + 1)))
                     j = _below(choice, dim)
                     threshold = columns[j, grow[a + _below(np.uint64(_mix(choice)), b - a)]]
-                    left_sum[:] = 0.0
+                    for m in range(width):
+                        left_sum[m] = 0.0
                     count = 0
                     for i in range(a, b):
                         row = grow[i]
@@ -113,7 +127,7 @@ def forest_sums(
                     gain = 0.0
                     for m in range(width):
                         rest = total[m] - left_sum[m]
-                        gain += left_sum[m] ** 2 / count + rest**2 / (b - a - count)
+                        gain += left_sum[m] * left_sum[m] / count + rest * rest / (b - a - count)
                     if gain > best:
                         best = gain
                         best_column = j
@@ -124,12 +138,11 @@ def forest_sums(
                     for m in range(width):
                         sums[row, m] += total[m] / (b - a)
                 continue
-            middle = _partition(grow, a, b, columns[best_column], best_threshold)
-            between = _partition(ask, c, d, columns[best_column], best_threshold)
+            middle = _partition(grow, a, b, columns[best_column], best_threshold, kept)
+            between = _partition(ask, c, d, columns[best_column], best_threshold, kept)
             stack[depth, 0], stack[depth, 1], stack[depth, 2], stack[depth, 3] = a, middle, c, between
             keys[depth] = _mix(key ^ np.uint64(0xD1B54A32D192ED03))
             depth += 1
             stack[depth, 0], stack[depth, 1], stack[depth, 2], stack[depth, 3] = middle, b, between, d
             keys[depth] = _mix(key ^ np.uint64(0xABC98388FB8FAC03))
             depth += 1
-    return sums, trees

@@ -8,7 +8,7 @@ import numpy as np
 
 from validstats.kernels._jit import jit
 
-__all__ = ["local_counts", "pair_information_sums", "same_class_counts"]
+__all__ = ["add_counts", "add_pair_terms", "local_counts", "pair_information_sums", "same_class_counts"]
 
 
 @jit
@@ -24,23 +24,32 @@ def _insert(best: Any, value: Any) -> Any:
     best[position] = value
 
 
-@jit
 def local_counts(x: Any, y: Any, n_queries: Any, orders: Any, euclidean: Any) -> Any:
     """Count neighbours of the first rows among all rows, in X, in Y and jointly."""
+    out = np.zeros((n_queries, 4 * len(orders) + 2))
+    # room for the kernel: every array that it makes itself would take a tenth of a second to compile
+    room = np.empty((2, len(x))), np.empty(orders[-1]), np.empty(len(orders)), np.empty((6, 2))
+    add_counts(x, y, n_queries, orders, euclidean, out, *room)
+    return out
+
+
+@jit
+def add_counts(
+    x: Any, y: Any, n_queries: Any, orders: Any, euclidean: Any,
+    out: Any, distances: Any, joint: Any, radius: Any, near: Any,
+) -> None:  # fmt: skip
+    """Count around one query after the other."""
     n, dim_x = x.shape
     dim_y = y.shape[1]
     k = orders.shape[0]
-    out = np.zeros((n_queries, 4 * k + 2))
-    distance_x = np.empty(n)
-    distance_y = np.empty(n)
-    joint = np.empty(orders[k - 1])
-    near_x = np.empty((3, 2))
-    near_y = np.empty((3, 2))
-    radius = np.empty(k)
+    distance_x, distance_y = distances[0], distances[1]
+    near_x, near_y = near[:3], near[3:]
     for i in range(n_queries):
-        joint[:] = np.inf
-        near_x[:] = np.inf
-        near_y[:] = np.inf
+        for m in range(joint.shape[0]):
+            joint[m] = np.inf
+        for m in range(3):
+            near_x[m, 0], near_x[m, 1] = np.inf, np.inf
+            near_y[m, 0], near_y[m, 1] = np.inf, np.inf
         for j in range(n):
             a = 0.0
             b = 0.0
@@ -88,7 +97,6 @@ def local_counts(x: Any, y: Any, n_queries: Any, orders: Any, euclidean: Any) ->
                 out[i, m] = 0.5 * np.log(r) if euclidean == 1 else np.log(r)
             else:
                 out[i, m] = -50.0
-    return out
 
 
 @jit
@@ -130,11 +138,25 @@ def _count_within(distance_x: Any, distance_y: Any, radius: Any, row: Any, k: An
 
 
 @jit
+def _first_at_least(ordered: Any, value: Any) -> Any:
+    # Bisection: np.searchsorted takes half a second to compile.
+    low = 0
+    high = ordered.shape[0]
+    while low < high:
+        middle = (low + high) // 2
+        if ordered[middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@jit
 def _count_sorted(ordered: Any, value: Any, radius: Any) -> Any:
     # Points of a sorted array nearer than radius to value (at distance zero if radius is zero).
     n = ordered.shape[0]
-    low = np.searchsorted(ordered, value - radius)
-    high = np.searchsorted(ordered, value + radius)
+    low = _first_at_least(ordered, value - radius)
+    high = _first_at_least(ordered, value + radius)
     if radius == 0.0:
         while high < n and ordered[high] == value:
             high += 1
@@ -150,19 +172,35 @@ def _count_sorted(ordered: Any, value: Any, radius: Any) -> Any:
     return high - low
 
 
-@jit
 def pair_information_sums(
     x: Any, y: Any, order_x: Any, sorted_x: Any, sorted_y: Any, orders: Any, digamma: Any
 ) -> Any:
     """Return mean local terms of the KSG estimator for one pair of coordinates, at several orders."""
+    total = np.zeros(len(orders))
+    add_pair_terms(x, y, order_x, sorted_x, sorted_y, orders, digamma, total, np.empty(orders[-1]))
+    return total
+
+
+@jit
+def add_pair_terms(
+    x: Any,
+    y: Any,
+    order_x: Any,
+    sorted_x: Any,
+    sorted_y: Any,
+    orders: Any,
+    digamma: Any,
+    total: Any,
+    best: Any,
+) -> None:
+    """Add the local terms of all rows."""
     n = x.shape[0]
     k = orders.shape[0]
     most = orders[k - 1]
-    best = np.empty(most)
-    total = np.zeros(k)
     for place in range(n):
         i = order_x[place]
-        best[:] = np.inf
+        for m in range(most):
+            best[m] = np.inf
         left = place - 1
         right = place + 1
         while left >= 0 or right < n:
@@ -194,7 +232,6 @@ def pair_information_sums(
             total[m] += term - digamma[near_x] - digamma[near_y]
     for m in range(k):
         total[m] = total[m] / n + digamma[n]
-    return total
 
 
 @jit
