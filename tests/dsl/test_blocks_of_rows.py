@@ -16,6 +16,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::validstats.exceptions.Labelling
 BLOCKS = {
     "validstats.dsl.fit.augmentation._BLOCK": 37,
     "validstats.dsl.fit.augmentation._NUMBERS": 1,
+    "validstats.dsl.fit.augmentation._FEW_BLOCKS": 11,
+    "validstats.dsl.labels.crossfit._FOLDS_AT_ONCE": 29,
     "validstats.dsl.regression.assembly._BLOCK": 41,
     "validstats.dsl.labels.crossfit._MOST_NUMBERS": 300,
 }
@@ -28,7 +30,16 @@ def answer(case, design, **options):
     return calibrated(*study(design), case, design, how).infer(formula, **(own | options))
 
 
-CASES = ["linear", "logit", "multinomial", "quantile", "predicted covariate", "instruments"]
+CASES = [
+    "linear",
+    "logit",
+    "multinomial",
+    "quantile",
+    "predicted covariate",
+    "instruments",
+    "effects",
+    "effects and predicted covariate",
+]
 
 
 @pytest.mark.parametrize(("case", "design"), in_turn(CASES, list(DESIGNS)))

@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 
 from validstats import DesignSupervised
+from validstats.dsl.labels import Units
+from validstats.dsl.regression.assembly import FilledFrame
 
 N = 400
 RNG = np.random.default_rng(0)
@@ -75,3 +77,15 @@ def test_plain_numbers_are_coded_as_formulaic_codes_them(formula, monkeypatch) -
     assert straight.names == coded.names
     np.testing.assert_allclose(straight.params, coded.params, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(straight.std_error, coded.std_error, rtol=1e-12)
+
+
+def test_columns_of_filled_rows_are_those_of_the_frame_with_labels_in_it() -> None:
+    rows = pd.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "g": ["a", "b", "a", "b"], "y": [9.0, 9.0, 9.0, 9.0]})
+    filled = FilledFrame(Units.of(rows, None, "all"), {"y": lambda: np.arange(4.0), "z": lambda: np.ones(4)})
+    expected = rows.assign(y=np.arange(4.0), z=np.ones(4))
+    pd.testing.assert_frame_equal(filled.frame, expected)
+    assert filled.columns == tuple(expected.columns)
+    some = filled.take(np.array([3, 1]))
+    assert len(some) == 2 and some.take(np.array([1])).values("y").tolist() == [1.0]
+    pd.testing.assert_frame_equal(some.frame, expected.iloc[[3, 1]])
+    assert some.values("g").tolist() == ["b", "b"] and some.dtype("y") == np.float64

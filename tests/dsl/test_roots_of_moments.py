@@ -15,6 +15,7 @@ from validstats.dsl.moments import (
     collinear_columns,
     find_root,
     invert_bread,
+    nearly_spanned_columns,
     small_sample_scores,
 )
 
@@ -130,3 +131,15 @@ def test_scores_are_divided_by_no_less_than_a_hundredth():
     np.testing.assert_allclose(third[:, 0], [4.0, 250.0, 500.0], rtol=1e-12)
     second = small_sample_scores(psi, leverage, "HC2", 100, 2)
     np.testing.assert_allclose(second[:, 0], [2 / np.sqrt(0.5), 3 / np.sqrt(0.012), 50.0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("origin", [0.0, 2000.0, 1e9])
+@pytest.mark.parametrize("distance", [1.0, 1e-2, 1e-4, 1e-6])
+def test_products_tell_apart_only_what_the_singular_values_do(monkeypatch, origin, distance):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=400)
+    design = np.column_stack([np.ones(400), origin + x, x + distance * rng.normal(size=400)])
+    found = nearly_spanned_columns(design, ["one", "a", "b"], 1e-4)
+    monkeypatch.setattr("validstats.dsl.moments.models.clearly_apart", lambda products: False)
+    assert found == nearly_spanned_columns(design, ["one", "a", "b"], 1e-4)
+    assert (found is None) == (distance > 1e-4) or origin > 0.0

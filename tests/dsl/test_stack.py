@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from validstats.dsl.labels import CrossFitter, FoldPlan
+from validstats.dsl.labels import CrossFitter, FoldPlan, crossfit
 from validstats.dsl.labels.crossfit import (
     StackedLearner,
     _directions,
@@ -261,3 +261,14 @@ def test_planes_of_all_folds_predict_by_one_product(binary):
         for k, function in enumerate(functions):
             inside = folds[repeat] == k
             assert found[repeat, inside] == pytest.approx(function(X[inside]), abs=1e-12)
+
+
+def test_chances_of_many_rows_start_from_few_and_end_at_the_same_root(monkeypatch):
+    rng = np.random.default_rng(2)
+    z = rng.normal(size=(5000, 3))
+    y = (rng.random(5000) < 1.0 / (1.0 + np.exp(-z @ [1.0, -2.0, 0.5]))).astype(float)
+    found = crossfit._logit(z, y)
+    monkeypatch.setattr(crossfit, "_MOST_ROWS", 10**6)
+    whole = crossfit._logit(z, y)
+    np.testing.assert_allclose(found.predict.slopes, whole.predict.slopes, rtol=1e-12)
+    np.testing.assert_allclose(found.inner, whole.inner, rtol=1e-10)

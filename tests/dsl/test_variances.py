@@ -7,10 +7,14 @@ import pytest
 
 from validstats.dsl.moments import (
     SamplingDesign,
+    cluster_codes,
     clustered_meat,
     design_meat,
+    few_levels,
+    is_constant,
     small_sample_scores,
     sorted_levels,
+    text_codes,
 )
 
 
@@ -60,3 +64,33 @@ def test_levels_and_codes_are_those_of_sorting(values):
     np.testing.assert_array_equal(levels, expected)
     np.testing.assert_array_equal(codes, inverse.reshape(-1))
     assert codes.dtype == np.int64
+
+
+@pytest.mark.parametrize("values", [[0.0, 1.0], [2.5, -1.0, 7.0], [True, False], [3, 1, 2, 9]])
+def test_few_values_are_told_apart_by_comparing(values):
+    column = np.random.default_rng(0).choice(np.array(values), 3000)
+    levels, codes = few_levels(column)
+    expected, places = np.unique(column, return_inverse=True)
+    np.testing.assert_array_equal(levels, expected)
+    np.testing.assert_array_equal(codes, places)
+    column = column.astype(float)
+    column[-1] = 0.5  # a value that the first rows do not show
+    assert few_levels(column) is None
+    assert few_levels(np.where(np.arange(3000) == 7, np.nan, column[0])) is None
+    np.testing.assert_array_equal(cluster_codes(column), np.unique(column, return_inverse=True)[1])
+
+
+@pytest.mark.parametrize(
+    "labels", [[10, 9, 100, -1, 2, 9], [2**40, 3, 2**40], [1.5, 10.0, 2.0], ["b", "a", "b"], [True, False]]
+)
+def test_codes_of_text_are_those_of_sorted_text(labels):
+    values = np.array(labels)
+    np.testing.assert_array_equal(
+        text_codes(values), np.unique(values.astype(str), return_inverse=True)[1].reshape(-1)
+    )
+
+
+def test_equal_numbers_are_constant_however_they_are_stored():
+    assert is_constant(np.full(5, 0.3)) and is_constant(np.broadcast_to(0.3, 5))
+    assert not is_constant(np.array([0.3, 0.2, 0.3])) and not is_constant(np.empty(0))
+    assert not is_constant(np.array([0.3, np.nan, 0.3]))

@@ -397,6 +397,7 @@ def calibrated(
         cluster_names=joined_names(clusters),
         fit_parameters=own,
     )
+    vars(calibration)["positions"] = rows
     warn_about_labels(calibration)
     return calibration
 

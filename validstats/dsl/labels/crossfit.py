@@ -361,12 +361,14 @@ def _varying(z: Float2D, y: Float1D, free: Bool1D) -> _Fitted:
     some = np.arange(len(y))
     if len(y) > _MOST_FOR_WIDTH:
         some = np.random.default_rng(0).choice(len(y), _MOST_FOR_WIDTH, replace=False)
-    of_rows, target = _Distances.of(centres, z[some], free), y[some] - y[some].mean()
+    rows, target = z[some], y[some] - y[some].mean()
     best: _KernelRidge | None = None
     worse = 0
     # from wide to narrow, until two widths in a row are no better: wide kernels have few directions and cost little
     for width in reversed(_WIDTHS):
-        found = _KernelRidge.of(of_rows, of_centres, width, target)
+        found = _KernelRidge.of(
+            partial(_Distances.of, rows=rows, free=free), of_centres, centres, width, target
+        )
         worse = 0 if best is None or found.error < best.error else worse + 1
         if worse == 0:
             best = found
@@ -374,7 +376,8 @@ def _varying(z: Float2D, y: Float1D, free: Bool1D) -> _Fitted:
             break
     assert best is not None
     if len(some) < len(y):
-        best = _KernelRidge.of(_Distances.of(centres, z, free), of_centres, best.width, y - y.mean())
+        from_rows = partial(_Distances.of, rows=z, free=free)
+        best = _KernelRidge.of(from_rows, of_centres, centres, best.width, y - y.mean())
     predict = _KernelMean(float(y.mean()), centres[best.chosen], free, best.width, best.solution)
     return _Fitted(y - best.residual, predict, best.trace)
 
@@ -390,10 +393,17 @@ class _KernelRidge(NamedTuple):
     trace: float
 
     @classmethod
-    def of(cls, of_rows: _Distances, of_centres: _Distances, width: float, target: Float1D) -> Self:
-        """Fit a centred target."""
+    def of(
+        cls,
+        from_rows: Callable[[Float2D], _Distances],
+        of_centres: _Distances,
+        centres: Float2D,
+        width: float,
+        target: Float1D,
+    ) -> Self:
+        """Fit a centred target; ``from_rows`` are distances of some centres from the rows."""
         chosen, root = _directions(of_centres.kernel(width))
-        features = root.T @ of_rows.take(chosen).kernel(width)
+        features = root.T @ from_rows(centres[chosen]).kernel(width)
         squares, rotation, _ = lapack.dsyevd(features @ features.T, lower=1)
         rotated = rotation.T @ features
         # one row a penalty: hat values, and residuals of each row without itself
@@ -462,10 +472,6 @@ class _Distances(NamedTuple):
         plane = centres[:, ~free] @ rows[:, ~free].T
         plane += 1.0
         return cls(square, plane)
-
-    def take(self, chosen: Int1D) -> Self:
-        """Return those of some of the centres."""
-        return type(self)(self.square[chosen], self.plane[chosen])
 
     def kernel(self, width: float) -> Float2D:
         """Return ``(1 + x.x') (exp(-|q - q'|^2 / (2 s^2)) + 1)``."""

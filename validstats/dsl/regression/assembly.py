@@ -797,6 +797,7 @@ class RowCoder(ABC):
             filled=filled,
             absorbed=AbsorbedRows(rows.effects, root) if rows.effects else None,
         )
+        vars(sample)["positions"] = rows.positions
 
         def term(completions: Sequence[Completion]) -> ScoreTerm:
             return tuple(Component(rows=self._rows(rows, filled, c), weight=c.weight) for c in completions)

@@ -330,7 +330,7 @@ class FrameStudy:
         """All rows."""
         request, calibration = self.request, self.request.calibration
         effects = () if self.parsed is None else self.parsed.effects
-        return StudyRows(
+        found = StudyRows(
             frame=self.template,
             labelled=calibration.labelled,
             probability=calibration.probability,
@@ -343,6 +343,8 @@ class FrameStudy:
             given=request.cross_fitted,
             effects=tuple(_levels_of_effect(request.units.data[name]) for name in effects),
         )
+        vars(found)["positions"] = calibration.positions
+        return found
 
     @cached_property
     def known(self) -> StudyRows:
@@ -369,7 +371,8 @@ class FrameStudy:
 
     def sample(self, coder: RowCoder) -> tuple[Sample, tuple[ScoreTerm, ...]]:
         """Return the rows as a sample with their expected scores."""
-        return coder.part(replace(self.rows, frame=coder.read(self.rows.frame)))
+        rows, frame = self.rows, coder.read(self.rows.frame)
+        return coder.part(rows if frame is rows.frame else replace(rows, frame=frame))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,171 @@
+"""Public calls of regressions from machine labels beside their limit: where the time goes, and what it cannot go below.
+
+``python -m benchmarks.dsl_limits --output DIR [--sizes N ...]`` writes ``dsl_limits.md``. The limit of a call is what its arrays cost
+when nothing else is done: each column read once, the design written once, the learner fitted to each training set and evaluated once
+in every row, one pass of products for each step of Newton's method, and one for the variance. Seconds are those of the processor, the
+least of several calls in turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from benchmarks.dsl import simulate, table_of
+from validstats import DesignSupervised
+from validstats.dsl import estimators
+from validstats.dsl.labels.crossfit import StackedLearner
+from validstats.dsl.regression import assembly, preparation, solution
+
+CALLS = tuple(
+    (task, estimator) for task in ("mean", "linear", "logit") for estimator in ("gold", "ppi++", "tuned")
+)
+PHASES = ("reading", "formula and design", "first stage", "estimate", "result")
+"""What the time of a call is divided into; the first stage is fits of the learner and their predictions."""
+
+STEPS = 6
+"""Steps of Newton's method that a logit takes from zero here."""
+
+
+@contextmanager
+def timed(owner: Any, name: str, seconds: dict[str, float], phase: str) -> Iterator[None]:
+    """Add the processor seconds of a function to a phase."""
+    function: Callable[..., Any] = getattr(owner, name)
+
+    def measured(*arguments: Any, **options: Any) -> Any:
+        began = time.process_time()
+        try:
+            return function(*arguments, **options)
+        finally:
+            seconds[phase] += time.process_time() - began
+
+    with patch.object(owner, name, measured):
+        yield
+
+
+def phases(table: tuple[pd.DataFrame, pd.Series], task: str, estimator: str) -> dict[str, float]:
+    """Return the processor seconds of a public call and of its phases."""
+    frame, labels = table
+    seconds = dict.fromkeys((*PHASES, "fits", "completions"), 0.0)
+    formula = "y" if task == "mean" else "y ~ x1 + x2"
+    with ExitStack() as stack:
+        for owner, name, phase in (
+            (preparation, "predicting", "fits"),
+            (assembly.FormulaCoder, "_completions", "completions"),
+            (solution, "estimate", "estimate"),
+            (estimators, "infer_share", "estimate"),
+        ):
+            stack.enter_context(timed(owner, name, seconds, phase))
+        began = time.process_time()
+        fitted = (
+            DesignSupervised(estimator=estimator, random_state=0).fit(frame, surrogate="q").calibrate(labels)
+        )  # type: ignore[arg-type]
+        seconds["reading"] = time.process_time() - began
+        with timed(preparation.FrameStudy, "sample", seconds, "formula and design"):
+            fitted.infer(formula, model=task).confidence_interval()  # type: ignore[arg-type]
+        seconds["call"] = time.process_time() - began
+    seconds["first stage"] = seconds["fits"] + seconds["completions"]
+    seconds["formula and design"] -= seconds["completions"]
+    rest = seconds["call"] - sum(seconds[phase] for phase in PHASES[:-1])
+    return {**{phase: seconds[phase] for phase in PHASES[:-1]}, "result": rest, "call": seconds["call"]}
+
+
+def limit(data: dict[str, np.ndarray], task: str, estimator: str) -> float:
+    """Return the processor seconds of the arrays alone, see the module."""
+    X, q, labelled = data["X"], data["q"], data["labelled"]
+    y = np.where(labelled, data["y"], np.nan)
+    began = time.process_time()
+    rows = np.flatnonzero(~np.isnan(y))
+    known = y[rows]
+    for column in (q,) if task == "mean" else (q, X[:, 1], X[:, 2]):
+        column.sum()
+    if task == "mean":
+        for values in (known,) if estimator == "gold" else (known, q):
+            centred = values - values.mean()
+            centred @ centred
+        return time.process_time() - began
+    design = X.copy()
+    predicted = q
+    if estimator == "tuned":
+        predicted = first_stage(np.column_stack([q, design[:, 1:]]), known, rows)
+    for x, target in (
+        ((design[rows], known),) if estimator == "gold" else ((design[rows], known), (design, predicted))
+    ):
+        b = np.zeros(x.shape[1])
+        for _ in range(STEPS if task == "logit" else 1):
+            mean = expit(x @ b) if task == "logit" else x @ b
+            weighted = x * (mean * (1.0 - mean))[:, None] if task == "logit" else x
+            b = b + np.linalg.solve(x.T @ weighted, x.T @ (target - mean))
+        scores = x * (target - (expit(x @ b) if task == "logit" else x @ b))[:, None]
+        scores.T @ scores
+    return time.process_time() - began
+
+
+def first_stage(features: np.ndarray, known: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return predictions by three times five fits of the learner, each evaluated in a fifth of the rows."""
+    total = np.zeros(len(features))
+    for repeat in range(3):
+        fold = np.random.default_rng(repeat).integers(0, 5, len(features))
+        for k in range(5):
+            training = fold[rows] != k
+            learner = StackedLearner((0,)).fit(features[rows][training], known[training])
+            inside = np.flatnonzero(fold == k)
+            total[inside] += learner.predict(features[inside])
+    return total / 3.0
+
+
+def line(n: int, task: str, estimator: str, times: int) -> str:
+    """Return one line of the table."""
+    data = simulate(n)
+    table = table_of(data)
+    phases(table, task, estimator)
+    found, limits = [], []
+    for _ in range(times):
+        found.append(phases(table, task, estimator))
+        limits.append(limit(data, task, estimator))
+    best = min(found, key=lambda seconds: seconds["call"])
+    name = "default" if estimator == "tuned" else estimator
+    cells = [f"{1e3 * best[phase]:.2f}" for phase in PHASES]
+    call, least = best["call"], min(limits)
+    return f"| {task}, {name} | {n:,} | {1e3 * call:.2f} | {1e3 * least:.2f} | {call / least:.1f} | {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Parse the arguments and run."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.dsl_limits", description=__doc__)
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--times", type=int, default=15)
+    arguments = parser.parse_args()
+    lines = [
+        f"Made by `python -m benchmarks.dsl_limits --sizes {' '.join(map(str, arguments.sizes))}`: milliseconds of the processor for "
+        "fit, calibrate, infer and the interval, the least of some calls, 10 % of the rows labelled. The limit is what the arrays of the "
+        "call cost when nothing else is done: each column read once, the design written once, 15 fits of the learner and one prediction a "
+        "row and repeat (default), one pass of products a step of Newton's method, one for the variance. A mean has no first stage: labels "
+        "are compared within cells of equal verdict. What a call takes beyond its limit is the same at every size up to ten thousand rows: "
+        "checks of what was passed, the formula, the columns of the frame one by one, and the words of the guarantee.",
+        "",
+        "| call | n | ms | limit | ratio | " + " | ".join(PHASES) + " |",
+        "| :--- |" + " ---: |" * (4 + len(PHASES)),
+    ]
+    for n in arguments.sizes:
+        for task, estimator in CALLS:
+            lines.append(
+                line(n, task, estimator, arguments.times if n < 100_000 else max(arguments.times // 3, 3))
+            )
+            print(lines[-1], flush=True)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    (arguments.output / "dsl_limits.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
