@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 
 import numpy as np
@@ -467,3 +468,24 @@ def test_sparse_cells_are_named_and_dense_ones_are_not() -> None:
         warnings.simplefilter("error", SparseCellsWarning)
         dense = mutual_info(*few, method="ksg", discrete_x=True, discrete_y=True)
     assert dense.estimate < 0.05
+
+
+def test_the_standard_error_of_several_columns_waits_until_it_is_read(monkeypatch) -> None:
+    generator = np.random.default_rng(8)
+    x = generator.normal(size=(200, 2))
+    y = x + generator.normal(size=(200, 2))
+    calls = []
+    plain = methods.subsample_standard_error
+
+    def counted(*arguments):
+        calls.append(1)
+        return plain(*arguments)
+
+    monkeypatch.setattr(methods, "subsample_standard_error", counted)
+    result = mutual_info(x, y, method="ksg", unit="bits")
+    assert not calls and str(result.answer)
+    error = result.std_error
+    assert error > 0 and result.tidy()["std_error"][0] == error and len(calls) == 1
+    copied = pickle.loads(pickle.dumps(mutual_info(x, y, method="ksg")))
+    assert copied.std_error == pytest.approx(error * np.log(2), rel=1e-14) and len(calls) == 2
+    assert np.isfinite(mutual_info(x[:, 0], y[:, 0], method="ksg").low) and len(calls) == 3

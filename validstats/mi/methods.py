@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -58,11 +59,18 @@ class Estimate:
     """An estimate in nats before clipping, with an approximate interval where there is one."""
 
     value: float  # Unclipped value
-    standard_error: float  # NaN where there is none
+    spread: (
+        float | Callable[[], float]
+    )  # Standard error, NaN where there is none; a function where it takes long
     interval: tuple[float, float]  # Ends of the interval before clipping; NaN where there is none
     estimator: str  # What was computed, in words
     guarantee: Guarantee  # What the interval promises
     withheld: str = ""  # Why there is no interval, where data or method do not allow one
+
+    @cached_property
+    def standard_error(self) -> float:
+        """Standard error, computed when it is asked for."""
+        return self.spread() if callable(self.spread) else self.spread
 
 
 @dataclass(frozen=True)
@@ -187,19 +195,28 @@ FEW_PARTS = 4
 def _neighbour_estimate(x: Side, y: Side, options: Options) -> Estimate:
     estimator = neighbour_estimator(x, y, options)
     everything = np.arange(x.n_rows)
-    value, error = estimator.evaluate(everything, everything), float("nan")
-    needed = options.n_neighbors + MIN_ROWS
-    if options.interval and x.n_rows >= FEW_PARTS * needed:
-        # Eight parts cost less than the estimate itself; short data are cut into four, five times.
-        parts = (8, 1) if x.n_rows >= 8 * needed else (FEW_PARTS, 5)
-        try:
-            error = subsample_standard_error(
-                lambda part: estimator.evaluate(part, part), _in_either_order(x.keys, y.keys), *parts
-            )
-        except ValueError:  # In a part of the rows no level occurs twice: the spread is not known.
-            error = float("nan")
+    value = estimator.evaluate(everything, everything)
     single = x.n_columns == 1 == y.n_columns
+    error: float | Callable[[], float] = float("nan")
+    if options.interval:
+        error = partial(_error_of_parts, estimator, x, y, options.n_neighbors)
+        error = error() if single else error  # the interval of two single columns reads it
     return _approximate_estimate(estimator, value, error, options.confidence_level, x.n_rows, single)
+
+
+def _error_of_parts(estimator: PointEstimator, x: Side, y: Side, n_neighbors: int) -> float:
+    """Standard error by disjoint parts of the rows; NaN where they are few."""
+    needed = n_neighbors + MIN_ROWS
+    if x.n_rows < FEW_PARTS * needed:
+        return float("nan")
+    # Eight parts cost less than the estimate itself; short data are cut into four, five times.
+    parts = (8, 1) if x.n_rows >= 8 * needed else (FEW_PARTS, 5)
+    try:
+        return subsample_standard_error(
+            lambda part: estimator.evaluate(part, part), _in_either_order(x.keys, y.keys), *parts
+        )
+    except ValueError:  # In a part of the rows no level occurs twice: the spread is not known.
+        return float("nan")
 
 
 def _in_either_order(x: Float2D, y: Float2D) -> Float2D:
@@ -230,10 +247,16 @@ def _scaled(side: Side, options: Options) -> Float2D:
 
 
 def _approximate_estimate(
-    estimator: PointEstimator, value: float, error: float, level: float, n: int, single: bool
+    estimator: PointEstimator,
+    value: float,
+    error: float | Callable[[], float],
+    level: float,
+    n: int,
+    single: bool,
 ) -> Estimate:
     """Estimate with its spread; an interval for two single columns only, because elsewhere the bias outweighs it."""
-    half = float(stats.norm.isf((1 - level) / 2)) * error if single else float("nan")
+    half = float("nan") if callable(error) else float(stats.norm.isf((1 - level) / 2)) * error
+    half = half if single else float("nan")
     if single:
         holds = f"the interval shows how much the estimate varies from sample to sample, at nominal level {level:g}"
     else:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, get_args
 
 import numpy as np
@@ -41,7 +42,8 @@ class MutualInformationResult(Result):
         Interval in ``unit``; NaN where there is none. The upper end may lie above ``upper_bound``, because the entropy of
         the law may. ``conf_low`` and ``conf_high`` give them, or say why there are none.
     std_error : float
-        Approximate standard error in ``unit``; NaN where there is none.
+        Approximate standard error in ``unit``; NaN where there is none. Of nearest-neighbour estimates of several columns it is
+        computed when it is read.
     withheld : str
         Why there is no interval; empty where there is one.
     certified : LowerBound
@@ -71,7 +73,6 @@ class MutualInformationResult(Result):
     estimate: float
     low: float
     high: float
-    std_error: float
     withheld: str
     certified: LowerBound
     naive: Any
@@ -87,6 +88,16 @@ class MutualInformationResult(Result):
     n_samples: int
     dim_x: int
     dim_y: int
+    _spread: Callable[[], float]
+
+    @cached_property
+    def std_error(self) -> float:
+        """Approximate standard error in ``unit``; NaN where there is none."""
+        return self._spread()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # a copy carries the number and not the rows that it comes from
+        return {**self.__dict__, "std_error": self.std_error, "_spread": None}
 
     @property
     def conf_low(self) -> Any:
@@ -332,7 +343,7 @@ def _build_result(
         estimate=value * scale,
         low=low * scale,
         high=high * scale,
-        std_error=estimate.standard_error * scale,
+        _spread=lambda: estimate.standard_error * scale,
         withheld=estimate.withheld,
         certified=certified.scaled(scale),
         naive=naive if isinstance(naive, NotApplicable) else naive * scale,
