@@ -63,6 +63,32 @@ def test_labels_that_tell_their_spread_leave_less_to_the_one_that_was_not_drawn(
     assert [found.conf_low, found.conf_high] == pytest.approx(slow, abs=1e-9)
 
 
+@pytest.mark.parametrize("finite", [False, True])
+@pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("rare", [2, 12])
+def test_cells_without_labels_and_without_units_are_computed_as_by_hand(rare, binary, finite):
+    """Two cells with labels, one of a few units that nobody labelled, and a verdict that no unit has."""
+    rng = np.random.default_rng(rare)
+    cell = np.repeat([0, 1, 2], [150, 150, rare])
+    labelled = (rng.random(len(cell)) < 0.5) & (cell < 2)
+    y = (rng.random(len(cell)) < 0.5).astype(float) if binary else rng.random(len(cell))
+    probability = np.full(len(cell), 0.5)
+    sums = cell_sums(y[labelled], cell, labelled, probability, 4, finite=finite)
+    slow = cells_by_hand(y, cell, labelled, probability, binary=binary, finite=finite)
+    assert list(cell_interval(sums, binary=binary)[1:]) == pytest.approx(slow, abs=1e-9)
+
+
+def test_a_hundred_billion_labels_have_the_normal_interval():
+    """Beyond what the incomplete beta function resolves."""
+    n = 1e11
+    estimate, low, high = cell_interval(
+        cell_counts(np.array([0.3 * n]), np.array([n]), np.ones(1), 0.1), binary=True
+    )
+    half = 1.959964 * np.sqrt(0.21 / n)
+    assert estimate == pytest.approx(0.3, abs=1e-12)
+    assert [estimate - low, high - estimate] == pytest.approx([half, half], rel=1e-3)
+
+
 def test_smooth_scores_of_many_labels_have_nearly_the_normal_interval():
     """With 600 labels within a sixth of the normal interval of the same cells, with 60 half as long again and more."""
     rng = np.random.default_rng(0)
@@ -141,6 +167,10 @@ def test_a_cell_without_labels_has_the_mean_of_its_stratum():
     sums = cell_counts(ones, n, np.full(4, 0.25), 0.1)
     found = cell_interval(replace(sums, stratum=np.array([0, 0, 1, 1])), binary=True)
     assert found.estimate == pytest.approx(np.mean([0.9, 0.9, 0.1, 0.1]))
+    alone = cell_interval(replace(sums, stratum=np.array([0, 1, 2, 2])), binary=True)
+    assert alone.estimate == pytest.approx(
+        np.mean([0.9, 11 / 30, 0.1, 0.1])
+    )  # no label in its stratum: all labels
 
 
 @pytest.mark.parametrize("binary", [False, True])

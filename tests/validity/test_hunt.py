@@ -241,6 +241,69 @@ def test_numerical_warnings_of_the_package_are_faults() -> None:
     assert list(found.faults[0].errors) == ["divide by zero in __init__.py, line 1"]
 
 
+def test_parameters_are_drawn_within_their_ends_and_move_a_little() -> None:
+    rng = np.random.default_rng(0)
+    for parameter in (Uniform(-2, 3), LogUniform(0.1, 9, whole=False), LogUniform(2, 900)):
+        drawn = [parameter.draw(rng) for _ in range(400)]
+        moved = [parameter.mutate(value, rng) for value in drawn]
+        for value in drawn + moved:
+            assert parameter.low <= value <= parameter.high and value == round(value, 6)
+        place = np.log if isinstance(parameter, LogUniform) else np.asarray
+        span = float(place(parameter.high) - place(parameter.low))
+        inside = [k for k, v in enumerate(drawn) if 0.3 < (place(v) - place(parameter.low)) / span < 0.7]
+        assert np.std(place(moved)[inside] - place(drawn)[inside]) / span == pytest.approx(0.1, rel=0.2)
+        middle = (place(parameter.low) + place(parameter.high)) / 2
+        assert np.mean(place(drawn) < middle) == pytest.approx(0.5, abs=0.1)
+    assert any(value != round(value, 5) for value in (Uniform(0, 1).draw(rng) for _ in range(20)))
+    options = Choice((1, 2, 3, 4))
+    moved = [options.mutate(1, rng) for _ in range(800)]
+    assert moved.count(1) / 800 == pytest.approx(0.75 + 0.25 / 4, abs=0.05) and set(moved) == {1, 2, 3, 4}
+
+
+def trials_by_setting(n_trials: int, n_claims: int = 1) -> list[int]:
+    claims = [Claim(str(k), ANY, lambda setting, rng: Trial(True), 0.9) for k in range(n_claims)]
+    return sorted(f.trials for f in hunt(claims, n_trials=n_trials, confirm_trials=1).drawn)
+
+
+def test_a_round_has_three_stages_of_equal_work_and_there_are_three_rounds() -> None:
+    # 540 trials, of which a stage of three in a round of three has 60: twelve settings of five, of which four go on with 15 and one
+    # with 45; a fourth round takes what is left
+    rounds = [5] * 8 + [20] * 3 + [65]
+    assert trials_by_setting(540) == sorted(4 * rounds)
+    # of two claims the one that has had less is next, until the trials are spent: after four rounds of one and three of the other
+    assert trials_by_setting(1080, 2) == sorted(7 * rounds)
+    # at least three settings of two trials, at most twelve of 24
+    assert trials_by_setting(9) == [2, 2, 8]
+    assert trials_by_setting(10_000)[0] == 24 and trials_by_setting(10_000)[-1] == 24 + 72 + 216
+
+
+def test_a_bar_sees_every_hundredth_once(monkeypatch) -> None:
+    shown = []
+
+    def seen(steps, total, description, verbose):
+        for step in steps:
+            shown.append((description, step))
+            yield step
+
+    monkeypatch.setattr(sys.modules["validstats.validity.hunt"], "progress", seen)
+    hunt([SURE], n_trials=900, confirm_trials=40)
+    search = [step for description, step in shown if description == "hunt"]
+    assert search == list(range(len(search))) and 30 < len(search) <= 100
+
+
+def test_the_widest_settings_have_a_table_where_there_are_any() -> None:
+    wide = Claim("wide", ANY, lambda setting, rng: Trial(True, 2.0, True, 1.0), 0.9)
+    many = {"n_trials": 200, "confirm_trials": 10}
+    assert "Widest and most silent settings" in str(hunt([wide], **many).summary())
+    assert "Widest" not in str(hunt([SURE], **many).summary())
+
+
+def test_a_finding_has_the_seed_of_a_data_set_in_which_it_failed() -> None:
+    coin = Claim("coin", ANY, lambda setting, rng: Trial(bool(rng.random() < 0.5)), 0.9)
+    for found in hunt([coin], n_trials=100, confirm_trials=20, random_state=4).findings:
+        assert not replay(coin, found.setting, found.seed).held
+
+
 def test_settings_that_do_not_go_together_are_drawn_again() -> None:
     prior = Prior({"n": LogUniform(5, 50), "m": LogUniform(5, 50)}, valid=lambda s: s["m"] < s["n"])
     rng = np.random.default_rng(0)

@@ -277,7 +277,8 @@ def _told_spread(sums: CellSums, part: FloatND, counted: FloatND) -> FloatND:
     fourth = np.sum(part**4 * sums.fourth, axis=-1)
     square = np.where(counted > 0, counted**2, 1.0)
     one_of = np.maximum(fourth / square - 1.0 / np.maximum(n, 1.0), 2.0 / np.maximum(n, 1.0))
-    heavy = np.where(sums.share > 0, sums.total / sums.largest_weight, np.inf).min(axis=-1)
+    units = sums.share > 0
+    heavy = np.where(units, sums.total / np.where(units, sums.largest_weight, 1.0), np.inf).min(axis=-1)
     return np.clip(1.0 / one_of / 30.0 - 1.0, 0.0, 1.0) * np.clip(heavy / 10.0 - 1.0, 0.0, 1.0)
 
 
