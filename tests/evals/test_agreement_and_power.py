@@ -81,6 +81,7 @@ def test_power_stays_above_from_the_planned_number_on():
     n = mcnemar_items(0.1, 0.2, 0.95, 0.8)
     assert mcnemar_power(n - 1, 0.15, 0.05, 0.05) < 0.8
     assert min(mcnemar_power(k, 0.15, 0.05, 0.05) for k in range(n, n + 200)) >= 0.8
+    assert mcnemar_items(0.1, 0.3, 0.95) == mcnemar_items(0.1, 0.3, 0.95, 0.8)
 
 
 def test_a_difference_above_its_discordance_is_refused():

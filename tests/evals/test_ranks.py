@@ -300,3 +300,49 @@ def test_twelve_units_lend_no_correlations_that_shrink_the_critical_value() -> N
     true = np.mean([critical(np.eye(10)) for _ in range(10)])
     seen = np.mean([critical(np.cov(rng.normal(size=(12, 10)).T)) for _ in range(60)])
     assert abs(seen - true) < 0.07
+
+
+def test_standard_errors_with_ties_and_an_order_effect_are_those_of_leaving_prompts_out():
+    rng = np.random.default_rng(4)
+    prompts = np.repeat(np.arange(50), 6)
+    first = rng.integers(0, 3, 300)
+    second = (first + rng.integers(1, 3, 300)) % 3
+    gap = np.array([0.4, 0.0, -0.4])[first] - np.array([0.4, 0.0, -0.4])[second] + 0.5
+    u = rng.random(300) * (np.exp(gap / 2) + np.exp(-gap / 2) + 0.8)
+    y = np.where(u < np.exp(gap / 2), 0.5, np.where(u < np.exp(gap / 2) + np.exp(-gap / 2), -0.5, 0.0))
+
+    def fit(kept):
+        return davidson_fit(
+            first[kept],
+            second[kept],
+            y[kept],
+            (y[kept] == 0).astype(float),
+            prompts[kept],
+            3,
+            order_effect=True,
+        )
+
+    whole = fit(np.ones(300, dtype=bool))
+    parts = [fit(prompts != k) for k in range(50)]
+    for found, values in (
+        (np.diag(whole.covariance), np.array([part.strength for part in parts])),
+        (whole.order_variance, np.array([part.order_effect for part in parts])),
+    ):
+        np.testing.assert_allclose(found, 49 * values.var(axis=0), rtol=0.1)  # 49/50 sum of squares
+
+
+def test_warnings_about_battles_reach_the_ranking() -> None:
+    """Twelve human labels are few, which is a warning; what is only a note stays with the doctor."""
+    rng = np.random.default_rng(1)
+    data = {
+        "model_a": ["a", "b", "c"] * 40,
+        "model_b": ["b", "c", "a"] * 40,
+        "winner": rng.choice(["model_a", "model_b"], 120).tolist(),
+        "human": [*rng.choice(["model_a", "model_b"], 12), *[None] * 108],
+    }
+    found = evals.doctor(data, judge="winner", human="human").checks
+    assert {c.severity for c in found} >= {"warning"}
+    ranked = evals.rank(data, judge="winner", human="human").checks
+    assert {c.code for c in ranked} == {
+        c.code for c in found if c.severity == "warning" or c.code == "class-without-labels"
+    }

@@ -339,6 +339,15 @@ def _try_again(trials: Trials, domain: str, output: Path) -> None:
         print(f"{outcome.outcome}: {mutant.name}", flush=True)
 
 
+def mark_rewritten(folder: Path) -> None:
+    """Say of survivors whose lines are no longer there that these were rewritten."""
+    for domain in MODULES:
+        path = folder / f"mutation_{domain}.csv"
+        for mutant, old in survivors_of(read_outcomes(path), domain):
+            if mutant is None:
+                replace_outcome(old, replace(old, outcome=REWRITTEN), path)
+
+
 def killed_share(outcomes: list[Outcome], equivalent: int = 0) -> tuple[int, int, float]:
     """Count the mutants killed at first and those that can be, with the lower 95 % bound of Clopper and Pearson for their share."""
     killed, total = sum(o.outcome in KILLED for o in outcomes), len(outcomes) - equivalent
@@ -420,6 +429,7 @@ def main() -> None:
         else:
             _in_a_copy(domain, arguments, output)
     if not arguments.here:
+        mark_rewritten(output)
         table = report(output)
         (output / "mutation.md").write_text(table, encoding="utf-8")
         print(table)

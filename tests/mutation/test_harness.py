@@ -171,6 +171,10 @@ def test_a_survivor_whose_line_is_gone_has_no_mutant(tmp_path, monkeypatch):
     harness.append(lost, path)
     harness._try_again(harness.Trials({"seconds": {}, "lines": {}, "failed": []}), "batch", path)
     assert harness.read_outcomes(path) == [replace(lost, outcome="rewritten")]
+    path.unlink()
+    harness.append(lost, path)
+    harness.mark_rewritten(tmp_path)
+    assert harness.read_outcomes(path) == [replace(lost, outcome="rewritten")]
     assert "| batch | 1 | 1 | 0 | 0 | 0.0% | 0.0% | 0 | 0 | 1 | 0 |" in harness.report(tmp_path)
 
 
