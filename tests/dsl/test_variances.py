@@ -94,3 +94,10 @@ def test_equal_numbers_are_constant_however_they_are_stored():
     assert is_constant(np.full(5, 0.3)) and is_constant(np.broadcast_to(0.3, 5))
     assert not is_constant(np.array([0.3, 0.2, 0.3])) and not is_constant(np.empty(0))
     assert not is_constant(np.array([0.3, np.nan, 0.3]))
+
+
+def test_codes_are_not_the_array_that_was_passed():
+    labels = np.array([2, 0, 1, 2])
+    for codes in (cluster_codes(labels), text_codes(labels)):
+        np.testing.assert_array_equal(codes, labels)
+        assert not np.shares_memory(codes, labels)

@@ -168,7 +168,7 @@ class Absorber:
         return rows.scaled(total)
 
     def _code(self, way: int, rows: AbsorbedRows) -> Int1D:
-        return np.searchsorted(self._levels[way], rows.codes[self._order[way]])
+        return _places(self._levels[way], rows.codes[self._order[way]])
 
     def project(self, values: FloatND) -> FloatND:
         """Return the projection of each column on the dummies."""
@@ -192,7 +192,7 @@ class Absorber:
 
     def _combination(self, rows: AbsorbedRows) -> Int1D:
         """Return the combination of levels of every row."""
-        place = [np.searchsorted(known, c) for known, c in zip(self._own_levels, rows.codes, strict=True)]
+        place = [_places(known, c) for known, c in zip(self._own_levels, rows.codes, strict=True)]
         if len(place) == 1:
             return place[0]
         return np.searchsorted(self._keys, place[0] * len(self._own_levels[1]) + place[1])
@@ -213,6 +213,13 @@ class Absorber:
             solved = self._solver.solve(np.ascontiguousarray(direction.T))
             values[block] += np.einsum("ij,ji->i", direction, solved)
         return values
+
+
+def _places(levels: Int1D, codes: Int1D) -> Int1D:
+    """Return the places of codes among sorted levels, which are the codes themselves where none is left out."""
+    if len(levels) and levels[0] == 0 and levels[-1] == len(levels) - 1:
+        return codes
+    return np.searchsorted(levels, codes)
 
 
 def _check_ways(n_ways: int) -> None:

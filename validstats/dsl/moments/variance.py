@@ -58,7 +58,10 @@ _FIRST_ROWS, _FEW_VALUES = 1000, 8
 
 def cluster_codes(labels: AnyArray) -> Int1D:
     """Return integer codes ``0..G-1`` of cluster or stratum labels."""
-    return sorted_levels(np.asarray(labels))[1]
+    values = np.asarray(labels)
+    codes = sorted_levels(values)[1]
+    # labels that are such codes are copied: the caller goes on working on them
+    return codes.copy() if np.may_share_memory(codes, values) else codes
 
 
 def text_codes(labels: AnyArray) -> Int1D:

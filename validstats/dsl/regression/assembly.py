@@ -869,8 +869,12 @@ class FormulaCoder(RowCoder):
     ) -> RegressionRows:
         """Return rows of the model for one completion of the labels."""
         frame = rows.frame
+        if outcome is None:
+            outcome = self.outcome_of(self.builder.outcome(frame=frame))
+            if not self.builder.outcome_labels:
+                outcome = np.array(outcome)  # the caller goes on working on the column
         return RegressionRows(
-            y=np.array(self.outcome_of(self.builder.outcome(frame=frame))) if outcome is None else outcome,
+            y=outcome,
             X=self.builder.design(replacements, frame)
             if self.kind.takes_covariates
             else np.broadcast_to(1.0, (len(frame), 1)),

@@ -242,6 +242,7 @@ class _Shifted:
 
     absorber: Absorber
     effects: tuple[Float2D, ...]
+    n_used: int  # leading expected scores that the estimate uses; the others stay as they are
 
     def __call__(
         self, part: LabelledSample, terms: tuple[ScoreTerm, ...]
@@ -254,7 +255,10 @@ class _Shifted:
 
         return (
             replace(part, gold=moved(part.gold, shift[part.positions])),
-            tuple(tuple(replace(c, rows=moved(c.rows, shift)) for c in term) for term in terms),
+            tuple(
+                tuple(replace(c, rows=moved(c.rows, shift)) for c in term) if k < self.n_used else term
+                for k, term in enumerate(terms)
+            ),
         )
 
 
@@ -304,11 +308,12 @@ def centre_outcome(
     first: Callable[[tuple[ScoreTerm, ...]], ScoreTerm | None],
     absorber: Absorber,
     *,
+    n_used: int,
     with_leverage: bool,
 ) -> tuple[Sample, tuple[ScoreTerm, ...]]:
     """Take the effects out of a predicted outcome whose covariates are observed and within-transformed.
 
-    ``first`` picks the prediction that is centred at, None for the labels alone.
+    ``first`` picks the prediction that is centred at, None for the labels alone; ``n_used`` expected scores are used.
     """
     # Effects of the prediction are always observed, so that subtracting them biases nothing; it removes what
     # the effects would add to the weighted scores. Effects of the design-adjusted outcome enter the variance
@@ -316,7 +321,7 @@ def centre_outcome(
     n_params, chosen = sample.gold.X.shape[1], first(terms)
     if chosen is not None:
         levels = sample.total(_outcome_levels, identity_augmentation(chosen, n_params))
-        sample, terms = sample.changed(_Shifted(absorber, absorber.effects(levels)), terms)
+        sample, terms = sample.changed(_Shifted(absorber, absorber.effects(levels), n_used), terms)
     augmentation = identity_augmentation(first(terms), n_params)
     levels = sample.total(_adjusted_levels, augmentation)
     return sample.changed(_EffectScores(absorber, absorber.effects(levels), with_leverage), terms)

@@ -558,7 +558,10 @@ def prepare_formula(builder: DesignBuilder, request: InferenceRequest, study: St
     if absorber is not None and not builder.covariate_labels:
         centred = (lambda _: None) if request.estimator == "gold" else first
         with_leverage = request.kind in ("HC2", "HC3", None)
-        sample, terms = centre_outcome(sample, terms, centred, absorber, with_leverage=with_leverage)
+        used = coder.n_terms or len(terms)
+        sample, terms = centre_outcome(
+            sample, terms, centred, absorber, n_used=used, with_leverage=with_leverage
+        )
     raw = terms[-1] if with_raw else None
     return PreparedModel(
         coder=coder,
