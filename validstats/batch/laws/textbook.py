@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from scipy import stats
 
@@ -15,15 +18,24 @@ _LARGEST_SKEW = 0.2
 
 
 def textbook_interval(
-    scores: Float1D, m: int, alpha: Level, *, side: BoundSide = "two-sided"
+    scores: Float1D,
+    m: int,
+    alpha: Level,
+    *,
+    side: BoundSide = "two-sided",
+    memo: Callable[[Any, Callable[[], Any]], Any] = lambda key, compute: compute(),
 ) -> tuple[float, float]:
     """Prediction interval of the mean of m further scores: mean plus and minus t sd sqrt(1/n + 1/m)."""
     level, n = exact_level(alpha), scores.size
     if n < 2:
         return -np.inf, np.inf
     share = float(level / 2 if side == "two-sided" else level)
-    half = float(stats.t.isf(share, n - 1) * scores.std(ddof=1) * np.sqrt(1 / n + 1 / m))
-    centre = float(scores.mean())
+
+    def of_every_size() -> tuple[float, float]:
+        return float(scores.mean()), float(stats.t.isf(share, n - 1) * scores.std(ddof=1))
+
+    centre, spread = memo(("textbook", share), of_every_size)
+    half = float(spread * np.sqrt(1 / n + 1 / m))
     return -np.inf if side == "upper" else centre - half, np.inf if side == "lower" else centre + half
 
 

@@ -206,7 +206,8 @@ class BatchMean(IntervalTarget):
             bounds_apart=_apart(q) if found.method in ("swap", "bet") else np.nan,
             notes=self._notes(q, found.method),
         )
-        return base, counted, textbook_interval(known.sorted_scores, q.m, q.alpha, side=self.side)
+        textbook = textbook_interval(known.sorted_scores, q.m, q.alpha, side=self.side, memo=known.once)
+        return base, counted, textbook
 
     def _notes(self, question: Question, method: str) -> tuple[str, ...]:
         """What the reader should know about the method and about the comparator."""
