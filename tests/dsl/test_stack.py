@@ -7,6 +7,9 @@ import pickle
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from validstats.dsl.labels import CrossFitter, FoldPlan, crossfit
 from validstats.dsl.labels.crossfit import (
@@ -261,6 +264,33 @@ def test_planes_of_all_folds_predict_by_one_product(binary):
         for k, function in enumerate(functions):
             inside = folds[repeat] == k
             assert found[repeat, inside] == pytest.approx(function(X[inside]), abs=1e-12)
+
+
+def test_ridges_of_standardised_columns_predict_as_planes():
+    rng = np.random.default_rng(21)
+    X = rng.normal(size=(6000, 3)) * [1.0, 50.0, 1e-3] + [0.0, 2000.0, 1.0]
+    X[:, 0] = np.round(X[:, 0])
+    y = X @ [1.0, 0.02, 300.0] + rng.normal(size=6000)
+    labelled = np.arange(6000) < 300
+    folds = np.array([FoldPlan.of_rows(6000, 3, 1, rng).folds[0] for _ in range(2)])
+
+    def predictions(learner, rows):
+        models = CrossFitter(learner=learner, folds=folds, labelled=labelled).means(
+            "y", y[labelled], rows[labelled]
+        )
+        planes = [crossfit._plane_of(f) is not None for repeat in models.functions for f in repeat]
+        one_by_one = np.empty((2, 6000))
+        for repeat, functions in enumerate(models.functions):
+            for k, function in enumerate(functions):
+                one_by_one[repeat, folds[repeat] == k] = function(rows[folds[repeat] == k])
+        np.testing.assert_allclose(models.predict(rows, folds), one_by_one, rtol=1e-12, atol=1e-11)
+        return planes
+
+    assert all(predictions("linear", X))
+    # far from zero a plane in units of the columns would lose digits; other pipelines are not read
+    assert not any(predictions("linear", X + [0.0, 1e9, 0.0]))
+    assert not any(predictions(make_pipeline(StandardScaler(with_mean=False), Ridge()), X))
+    assert not any(predictions(make_pipeline(PolynomialFeatures(2), Ridge()), X))
 
 
 def test_chances_of_many_rows_start_from_few_and_end_at_the_same_root(monkeypatch):

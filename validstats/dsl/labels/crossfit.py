@@ -15,7 +15,7 @@ from scipy.special import expit
 from sklearn.base import BaseEstimator, RegressorMixin, clone, is_classifier
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND, Int1D, Int2D
@@ -869,7 +869,24 @@ class _Mean:
 
 def _plane_of(function: Any) -> _Plane | None:
     """Return the plane that a fitted function is, None where it is none."""
-    return getattr(getattr(function, "model", None), "plane_", None)
+    model: Any = getattr(function, "model", None)
+    if type(model) is Pipeline and [type(step) for _, step in model.steps] == [StandardScaler, Ridge]:
+        return _plane_of_ridge(*(step for _, step in model.steps))
+    return getattr(model, "plane_", None)
+
+
+_MOST_OFFSET = 1e4
+"""Largest mean over scale of a column up to which a plane in its own units keeps 12 digits."""
+
+
+def _plane_of_ridge(scaler: StandardScaler, ridge: Ridge) -> _Plane | None:
+    """Return a ridge regression of standardised columns in the units of the columns."""
+    if not (scaler.with_mean and scaler.with_std and np.ndim(ridge.coef_) == 1):
+        return None
+    if np.any(np.abs(scaler.mean_) > _MOST_OFFSET * scaler.scale_):
+        return None
+    slopes = ridge.coef_ / scaler.scale_
+    return _Plane(float(ridge.intercept_ - scaler.mean_ @ slopes), slopes)
 
 
 def _by_planes(planes: Sequence[_Plane], features: Float2D, folds: Int2D) -> Float2D:
