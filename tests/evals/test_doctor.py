@@ -168,3 +168,19 @@ def test_missing_scores_are_said_and_a_complete_one_is_proposed():
     assert "missing-scores" in {c.code for c in report.checks}
     ((_, command),) = report.commands
     assert command.endswith("--score answer_relevancy")
+
+
+@pytest.mark.parametrize("ones, few", [(3, True), (20, False), (37, True)])
+def test_few_labels_of_either_kind_are_said(ones, few) -> None:
+    human = np.where(np.arange(120) < 40, (np.arange(120) < ones).astype(float), np.nan)
+    judge = (np.arange(120) % 2).astype(float)
+    found = evals.doctor({"judge": judge, "human": human}).checks
+    assert ("few-events" in {c.code for c in found}) is few
+
+
+def test_scores_that_are_there_are_not_said_to_be_missing() -> None:
+    score = np.ones(30)
+    assert "missing-scores" not in {c.code for c in evals.doctor({"score": score}).checks}
+    score[3] = np.nan
+    [said] = [c for c in evals.doctor({"score": score}).checks if c.code == "missing-scores"]
+    assert "missing in 1 of 30 rows" in said.sentence

@@ -352,3 +352,10 @@ def test_numbers_of_rows_and_regular_dates_do_not_make_unrelated_rows_the_same(n
     )
     assert find_overlap(sketch_rows(first, key=KEY), sketch_rows(second, key=KEY)) is None
     assert find_overlap(sketch_rows(first, key=KEY), sketch_rows(first[["t", "b"]], key=KEY)) is not None
+
+
+def test_days_have_digests_of_their_own() -> None:
+    days = pd.DataFrame({"day": pd.date_range("2024-01-01", periods=200), "x": 1.0})
+    digests = row_digests(days)
+    assert len(np.unique(digests, axis=0)) == 200
+    assert np.array_equal(row_digests(days.iloc[::-1]), digests[::-1])

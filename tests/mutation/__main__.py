@@ -81,6 +81,8 @@ TESTS = {
         "tests/mi/test_rows_in_parts.py",
         "tests/dsl/test_blocks_of_rows.py",
         "tests/test_dask.py",
+        "tests/test_interop.py",
+        "tests/test_parts.py",
         "tests/test_reuse.py",
     ),
     "cells": (
@@ -105,7 +107,7 @@ LATER, REWRITTEN = "killed later", "rewritten"
 """Outcomes of survivors: a test that was added afterwards notices them, or their line is no longer there."""
 
 SLOWEST = 8.0
-"""Tests that take longer than this many seconds, lines traced and kernels as plain Python, are left out."""
+"""Tests that take more than this many seconds of the processor, lines traced and kernels as plain Python, are left out."""
 
 
 @dataclass(frozen=True)

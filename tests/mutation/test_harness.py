@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import csv
 import textwrap
+import time
 from dataclasses import replace
 
 import pytest
 
 from tests.mutation import __main__ as harness
 from tests.mutation.mutants import mutants
-from tests.mutation.worker import record_lines
+from tests.mutation.worker import in_child, record_lines
 
 SOURCE = textwrap.dedent(
     '''
@@ -200,3 +201,13 @@ def test_the_options_of_this_repository_do_not_keep_tests_from_running(tmp_path,
     assert list(found["seconds"]) == [test] and not found["failed"] and len(found["lines"][test][module]) > 10
     with pytest.raises(RuntimeError, match=r"No test of tests/mutation/examined.csv was run"):
         record_lines([module], ["tests/mutation/examined.csv"], tmp_path / "none.json", 600.0)
+
+
+@pytest.mark.slow
+def test_a_child_is_judged_by_the_processor_and_not_by_the_clock():
+    def busy():
+        while True:
+            pass
+
+    assert in_child(busy, 1.0) is None
+    assert in_child(lambda: time.sleep(1.5) or 7, 1.0) == 7

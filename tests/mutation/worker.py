@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import os
+import resource
 import signal
 import sys
 import time
@@ -57,13 +59,13 @@ def _too_long(number: int, frame: Any) -> None:
 class LineRecorder:
     """A pytest plugin that notes which lines of the given files each test executes, and how long it takes.
 
-    Tests that take longer than ``longest`` seconds are broken off, so that they fail.
+    Tests that take more than ``longest`` seconds of the processor are broken off, so that they fail.
     """
 
     def __init__(self, files: Iterable[str], longest: float) -> None:
         self.longest = longest
         self.broken_off: list[str] = []
-        signal.signal(signal.SIGALRM, _too_long)
+        signal.signal(signal.SIGPROF, _too_long)
         self.files = {str(Path(name).resolve()): name for name in files}
         self.lines: dict[str, dict[str, list[int]]] = {}
         self.seconds: dict[str, float] = {}
@@ -85,8 +87,8 @@ class LineRecorder:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: Any, nextitem: Any) -> Any:
         self._now = defaultdict(set)
-        start = time.perf_counter()
-        signal.setitimer(signal.ITIMER_REAL, self.longest)
+        start = time.process_time()
+        signal.setitimer(signal.ITIMER_PROF, self.longest)
         sys.settrace(self._trace)
         try:
             return (yield)
@@ -95,17 +97,21 @@ class LineRecorder:
             return True
         finally:
             sys.settrace(None)
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            self.seconds[item.nodeid] = time.perf_counter() - start
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            self.seconds[item.nodeid] = time.process_time() - start
             self.lines[item.nodeid] = {name: sorted(lines) for name, lines in self._now.items()}
 
 
 def in_child(function: Any, timeout: float) -> int | None:
-    """Run a function in a forked child and return its exit code; None if it took longer than the timeout."""
+    """Run a function in a forked child and return its exit code; None if it took more than so many seconds of the processor.
+
+    Time itself, of which a loaded machine takes more, is a net for what waits for ever.
+    """
     sys.stdout.flush()
     child = os.fork()
     if child == 0:
         os.setpgid(0, 0)
+        resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(timeout), resource.RLIM_INFINITY))
         sink = os.open(os.devnull, os.O_WRONLY)
         os.dup2(sink, 1)
         os.dup2(sink, 2)
@@ -114,11 +120,12 @@ def in_child(function: Any, timeout: float) -> int | None:
             code = int(function())
         finally:
             os._exit(code)
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + 60 + 20 * timeout
     while time.monotonic() < deadline:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
-            return os.waitstatus_to_exitcode(status)
+            code = os.waitstatus_to_exitcode(status)
+            return None if code == -signal.SIGXCPU else code
         time.sleep(0.02)
     os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
