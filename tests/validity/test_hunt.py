@@ -274,6 +274,9 @@ def test_a_round_has_three_stages_of_equal_work_and_there_are_three_rounds() -> 
     assert trials_by_setting(1080, 2) == sorted(7 * rounds)
     # at least three settings of two trials, at most twelve of 24
     assert trials_by_setting(9) == [2, 2, 8]
+    assert trials_by_setting(90) == sorted(
+        6 * [2, 2, 2, 2, 8]
+    )  # five settings of two trials, of which one goes on with six
     assert trials_by_setting(10_000)[0] == 24 and trials_by_setting(10_000)[-1] == 24 + 72 + 216
 
 
@@ -301,7 +304,7 @@ def test_the_widest_settings_have_a_table_where_there_are_any() -> None:
 def test_a_finding_has_the_seed_of_a_data_set_in_which_it_failed() -> None:
     coin = Claim("coin", ANY, lambda setting, rng: Trial(bool(rng.random() < 0.5)), 0.9)
     for found in hunt([coin], n_trials=100, confirm_trials=20, random_state=4).findings:
-        assert not replay(coin, found.setting, found.seed).held
+        assert found.seed and not replay(coin, found.setting, found.seed).held
 
 
 def test_settings_that_do_not_go_together_are_drawn_again() -> None:
