@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import dsl as benchmark
-from benchmarks import dsl_rmse
+from benchmarks import dsl_limits, dsl_rmse
 from benchmarks._peers import PEERS
 from benchmarks._runner import measure
 
@@ -112,3 +112,15 @@ def test_the_error_table_is_written_again_from_its_rows(tmp_path) -> None:
     assert again == rows
     over_gold = max(r.ratio for r in rows if r.estimator == "gold")
     assert f"Over expert labels alone: largest {over_gold:.3f}" in dsl_rmse.markdown(again)
+
+
+@pytest.mark.parametrize(("task", "estimator"), dsl_limits.CALLS)
+def test_the_phases_of_a_call_add_to_its_time_and_its_limit_is_positive(task, estimator) -> None:
+    data = benchmark.simulate(800)
+    found = dsl_limits.phases(benchmark.table_of(data), task, estimator)
+    assert sum(found[phase] for phase in dsl_limits.PHASES) == pytest.approx(found["call"])
+    assert found["reading"] > 0 and found["estimate"] > 0
+    assert (found["first stage"] > 1e-3) == (estimator == "tuned" and task != "mean")
+    assert dsl_limits.limit(data, task, estimator) > 0
+    cells = dsl_limits.line(800, task, estimator, 1).split("|")
+    assert float(cells[3]) > 0 and len(cells) == 6 + len(dsl_limits.PHASES) + 1
