@@ -143,6 +143,7 @@ def table_sums(
     mean = np.divide(add(a * y), total, out=np.zeros(n_cells), where=total > 0)
     off = y - mean[of_label]  # about ybar, not about 0: no digits are lost where labels are nearly alike
     open_square = a**2 * (1.0 - label_probability if finite else 1.0)
+    surprise = (a * off) ** 2
     return CellSums(
         share=share,
         largest_weight=largest,
@@ -151,8 +152,8 @@ def table_sums(
         total=total,
         square=add(a**2),
         mean=mean,
-        spread=add(a**2 * off**2),
-        fourth=add((a * off) ** 4),
+        spread=add(surprise),
+        fourth=add(surprise**2),
         open_square=add(open_square),
         open_first=add(open_square * off),
         open_spread=add(open_square * off**2),

@@ -407,13 +407,14 @@ class ModelMoment(ABC):
 
 
 def _weighted_gram(left: Float2D, right: Float2D, multiplier: Float1D | None) -> Float2D:
-    if multiplier is None or is_constant(multiplier):
-        one = 1.0 if multiplier is None else float(multiplier[0])
-        return (left.T @ right) * one
-    if left is not right or multiplier.min(initial=0.0) < 0.0:
-        return left.T @ (right * multiplier[:, None])
+    if left is not right or (multiplier is not None and multiplier.min(initial=0.0) < 0.0):
+        return left.T @ (right if multiplier is None else right * multiplier[:, None])
     # a product of a matrix with itself is half the work
-    scaled = left if np.all(multiplier == 1.0) else left * np.sqrt(multiplier)[:, None]
+    scaled = left
+    if multiplier is not None and is_constant(multiplier):
+        scaled = left if multiplier[0] == 1.0 else left * np.sqrt(multiplier[0])
+    elif multiplier is not None:
+        scaled = left * np.sqrt(multiplier)[:, None]
     return scaled.T @ scaled
 
 

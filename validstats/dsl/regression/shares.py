@@ -869,7 +869,7 @@ class _CountedSample(LabelledSample):
 def _sample(request: InferenceRequest) -> LabelledSample:
     calibration = request.calibration
     n = calibration.n_labelled
-    return _CountedSample(
+    sample = _CountedSample(
         n_all=calibration.n_rows,
         moment=MeanMoment(),
         gold=RegressionRows(y=np.zeros(n), X=np.ones((n, 1))),
@@ -877,6 +877,8 @@ def _sample(request: InferenceRequest) -> LabelledSample:
         probability=calibration.probability,
         design=calibration.design,
     )
+    vars(sample)["positions"] = calibration.positions
+    return sample
 
 
 @dataclass(frozen=True)
@@ -1013,25 +1015,25 @@ def _naive(
         machine = counted.verdicts[0]
     else:
         return None
-    known = builder.outcome(frame=frame)[request.calibration.labelled]
     means, errors = [], []
     categories: list[Any] = [None]
     if request.model_kind.has_categories:
-        categories = list(categories_of(known))
+        categories = list(categories_of(builder.outcome(frame=frame)[request.calibration.positions]))
         if not set(map(str, machine)) <= set(map(str, categories)):
             return None
     elif machine.dtype.kind not in "fiub":
         return None
     for _, rows in _groups(request, parsed):
-        many = np.ones(int(rows.sum())) if counted is None else counted.count[rows]
+        many = None if counted is None else counted.count[rows]
+        n = float(np.count_nonzero(rows) if many is None else many.sum())
         for category in categories:
             if counted is not None and category is None:
                 total, squares = counted.sums[0][rows].sum(), counted.squares[0][rows].sum()
             else:
                 values = machine if category is None else machine.astype(str) == str(category)
-                chosen = np.asarray(values[rows], dtype=np.float64)
-                total, squares = many @ chosen, many @ chosen**2
-            n = float(many.sum())
+                chosen = np.asarray(values if rows.all() else values[rows], dtype=np.float64)
+                weighted = chosen if many is None else many * chosen
+                total, squares = weighted.sum(), weighted @ chosen
             means.append(float(total / n))
             errors.append(float(np.sqrt(max(squares / n - (total / n) ** 2, 0.0) / n)))
     return SimpleFit(
