@@ -26,7 +26,7 @@ from benchmarks._runner import LIMIT_GIBIBYTES, MEASURES, SECONDS
 PEERS = {
     name: f"VALIDSTATS_BENCH_{name.upper().replace('-', '_')}_PYTHON"
     for name in ("mapie", "crepes", "puncc", "ppi-python", "dsl-kit", "npeet-plus", "diffprivlib", "opendp", "benchmark-mi",
-                 "causal-learn", "dowhy", "dcor", "hyppo")
+                 "causal-learn", "dcor", "hyppo")
 }  # fmt: skip
 """Peer -> environment variable with its interpreter."""
 

@@ -473,9 +473,9 @@ def _conditional_guarantee(n: int, n_passed: int, dim_z: int, left_over: float, 
     citation = "Shah and Peters (2020), Annals of Statistics 48, 1514-1538, theorems 2 and 9"
     details = (
         "No test of conditional independence with continuous Z keeps its level for every law",
-        "In simulations with n = 300, twelve data sets a law, the test rejected at the level .05 on average in 1 of 12 where Z had one "
-        "or two columns, at most in 4 of 12 (counts); with more columns in up to 2 of 12 for five laws, in 6 of 12 for a product of "
-        "three columns and in 11 of 12 where two of ten columns mattered" + read,
+        "In simulations with n = 300, twenty data sets a law, the test rejected at the level .05 on average in 1.5 of 20 where Z had one "
+        "or two columns, at most in 5 of 20 (a saw); with more columns in up to 2 of 20 for five laws, in 9 of 20 for a product of "
+        "three columns and in 19 of 20 where two of ten columns mattered" + read,
     )
     if copies:
         return Guarantee(
