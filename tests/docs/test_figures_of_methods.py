@@ -142,3 +142,28 @@ def test_certified_shares_are_those_of_the_laws() -> None:
     by_mean = sorted(shares, key=lambda law: sum(shares[law]))
     assert {by_mean[0], by_mean[-1]} == {"product and absolute value, 3x2", "eight bits"}
     assert all(cells[-1][:2] == [0.0, 40.0] for cells in measured.values() if cells[-1])
+
+
+def test_errors_of_laws_with_structure_are_those_of_the_table() -> None:
+    told = rows_below(page("mi"), "| estimator | n = 100 | 500 | 1,000 | 5,000 |")
+    mean = rows_below(result("mi_structure.md"), "| law |")["**mean**"]
+    names = {"shipped": 4, "evaluation": 3, "0.1.0": 2, "KSG": 1}
+    assert len(told) == 4
+    for title, cells in told.items():
+        place = next(number for name, number in names.items() if name in title)
+        values = [mean[place][i] for i in (0, 1, 2, 4)]
+        assert [c[0] for c in cells] == [pytest.approx(v, abs=0.0051) for v in values], title
+
+
+def test_laws_that_are_read_badly_are_those_of_the_table() -> None:
+    def rows(text: str, head: str) -> list[list[str]]:
+        lines = text[text.index(head) :].splitlines()[2:]
+        lines = lines[: next((i for i, line in enumerate(lines) if not line.startswith("|")), None)]
+        return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+    measured = {(r[0], r[1]): r for r in rows(result("mi_wrong.md"), "| law |") if r[4] == "shipped"}
+    told = rows((DOCS / "mi_wrong.md").read_text(encoding="utf-8"), "| law |")
+    assert len(told) == 12
+    for law, n, truth, neighbours, estimate, inside, certified in told:
+        row = measured[law, n]
+        assert [truth, neighbours, estimate, inside, certified] == [row[i] for i in (2, 3, 5, 6, 8)], (law, n)

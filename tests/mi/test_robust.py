@@ -23,6 +23,7 @@ from validstats.mi.network import (
 )
 
 TENTH = Fraction(1, 10)
+CELLS = len(ROBUST_CELLS)
 
 
 def pair(n=120, dim=2, seed=0):
@@ -48,9 +49,11 @@ def test_every_family_belongs_to_one_kind():
 
 def test_the_threshold_is_a_quantile_of_the_average_of_distribution_functions():
     generator = np.random.default_rng(0)
-    scores = np.sort(generator.exponential(generator.uniform(0.5, 3, (11, 1, 1)), (11, 4, len(SCORE_LEVELS))))
+    scores = np.sort(
+        generator.exponential(generator.uniform(0.5, 3, (11, 1, 1)), (11, CELLS, len(SCORE_LEVELS)))
+    )
     robust = scale_of(scores)
-    for n, alpha in ((10, TENTH), (39, TENTH), (40, Fraction(1, 5)), (700, Fraction(1, 2))):
+    for n, alpha in ((10, TENTH), (39, TENTH), (40, Fraction(1, 5)), (700, Fraction(1, 2)), (2000, TENTH)):
         cell = max(i for i, low in enumerate(ROBUST_CELLS) if n >= low)
         level = float(1 - alpha) * 12 / 11
         candidates = np.unique(scores[:, cell])
@@ -62,8 +65,8 @@ def test_the_threshold_is_a_quantile_of_the_average_of_distribution_functions():
 def test_eleven_kinds_resolve_eleven_twelfths():
     assert robust_level(11, Fraction(1, 12)) == 1
     assert robust_level(11, TENTH) == Fraction(54, 55)
-    assert np.isinf(scale_of(np.ones((11, 4, 200))).limits(np.array([100]), Fraction(1, 20))).all()
-    estimator = with_robust(np.ones((11, 4, 200)))
+    assert np.isinf(scale_of(np.ones((11, CELLS, 200))).limits(np.array([100]), Fraction(1, 20))).all()
+    estimator = with_robust(np.ones((11, CELLS, 200)))
     with pytest.raises(ValueError, match=r"11 kinds of laws, which resolve levels up to 11/12 = 0\.917"):
         estimator.infer(*pair(), confidence_level=0.95, scope="robust")
 
@@ -81,7 +84,7 @@ def test_weights_without_residuals_of_kinds_are_refused_with_the_reason():
 def test_the_robust_interval_is_the_union_and_says_what_it_speaks_of():
     x, y = pair()
     for score in (-5.0, 0.0, 0.4):
-        estimator = with_robust(np.full((11, 4, 200), score))
+        estimator = with_robust(np.full((11, CELLS, 200), score))
         narrow, wide = (
             estimator.infer(x, y, certify=False),
             estimator.infer(x, y, certify=False, scope="robust"),
@@ -100,14 +103,14 @@ def test_scores_say_how_far_a_truth_lies_beyond_the_band():
     scores = robust_scores(quantiles, target)
     # The interval at a set's own score ends at its truth.
     for q, t, score in zip(quantiles, target, scores, strict=True):
-        low, high = scale_of(np.full((11, 4, 200), score)).interval(np.array([100]), q[None], TENTH)
+        low, high = scale_of(np.full((11, CELLS, 200), score)).interval(np.array([100]), q[None], TENTH)
         assert min(abs(low[0] - t), abs(high[0] - t)) < 1e-9
         assert low[0] - 1e-9 <= t <= high[0] + 1e-9
 
 
 def test_residuals_of_kinds_come_back_from_the_file_of_weights(tmp_path):
     generator = np.random.default_rng(1)
-    scores = np.sort(generator.exponential(1.0, (11, 4, 200)))
+    scores = np.sort(generator.exponential(1.0, (11, CELLS, 200)))
     estimator = with_robust(scores)
     save_weights(estimator.weights_, tmp_path / "own.npz", pack_calibration(estimator.calibration_))
     again = LearnedMI(weights=tmp_path / "own.npz", confidence_level=0.9)
@@ -125,7 +128,7 @@ def test_a_further_kind_is_covered_and_a_quantile_without_the_correction_does_no
         size = np.exp(0.7 * generator.normal(size=12))
         scores = np.sort(np.abs(generator.normal(size=(11, 1, 200))) * size[:11, None, None], axis=2)
         new = abs(generator.normal()) * size[11]
-        robust = scale_of(np.repeat(scores, 4, axis=1))
+        robust = scale_of(np.repeat(scores, CELLS, axis=1))
         covered += new <= robust.limits(np.array([100]), TENTH)[0]
         naive += new <= np.quantile(scores, 0.9)
     assert binom.cdf(covered, runs, 0.9) > 1e-3

@@ -22,6 +22,7 @@ from validstats.mi.network import (
     least_information,
     member_stack,
     ruling,
+    shift_share,
     to_log_scale,
 )
 from validstats.mi.statistics import ANCHOR_NAMES, pack_summaries, summarise_data
@@ -68,7 +69,9 @@ def test_of_a_split_the_sum_over_blocks_is_kept_whatever_the_networks_say():
         anchors=np.where(np.arange(len(ANCHOR_NAMES)) == ANCHOR_NAMES.index("gaussian"), 0.0, sets.anchors),
     )
     assert np.abs(forward(sets, weights) - forward(other, weights)).max() < 1e-12
-    assert abs(forward(sets, weights)[0, MEDIAN] - blocks) < scale
+    kept = shift_share(sets)[0]
+    assert kept == pytest.approx(np.sqrt(200 / 600))
+    assert abs(forward(sets, weights)[0, MEDIAN] - blocks) < kept * scale
 
 
 def test_tables_are_answered_by_candidates_of_tables():
@@ -79,8 +82,26 @@ def test_tables_are_answered_by_candidates_of_tables():
     assert is_table(sets)[0] and ruling(sets)[0] == STRUCTURE
     names = {ANCHOR_NAMES[i] for i in np.flatnonzero(allowed_candidates(sets)[0])}
     assert names <= {"table", "log_loss", "chosen_columns"} and "table" in names
-    assert not is_table(summary(x[:150], y[:150, None]))[0]
+    assert not is_table(summary(x[:90], y[:90, None]))[0]
     assert not is_table(summary(generator.normal(size=(400, 2)), y[:, None]))[0]
+
+
+def test_the_median_of_a_table_is_a_mixture_of_its_candidates_and_the_spread_is_the_network_s():
+    generator = np.random.default_rng(5)
+    x = generator.integers(0, 4, (600, 3))
+    y = np.where(generator.random(600) < 0.2, generator.integers(0, 4, 600), np.abs(x[:, 0] - x[:, 2]))
+    sets = summary(x, y[:, None])
+    assert shift_share(sets)[0] == 0.0
+    for name in ("shipped", "evaluation"):
+        weights = LearnedMI(weights=name).fit().weights_
+        candidates = to_log_scale(sets.anchors[0, allowed_candidates(sets)[0]].astype(float))
+        quantiles = member_stack(sets, weights)[:, 0]
+        assert (candidates.min() - 1e-9 <= quantiles[:, MEDIAN]).all()
+        assert (quantiles[:, MEDIAN] <= candidates.max() + 1e-9).all()
+        assert (np.diff(quantiles, axis=1) > 0).all()
+    # Where networks are free they keep all of their shift.
+    free = summary(generator.normal(size=(300, 3)), generator.normal(size=(300, 2)))
+    assert ruling(free)[0] == FREE and shift_share(free)[0] == 1.0
 
 
 def test_two_single_columns_are_left_to_the_first_stage():

@@ -70,6 +70,7 @@ from validstats.mi.network.rules import (
     is_table,
     least_information,
     ruling,
+    shift_share,
 )
 
 __all__ = [
@@ -81,6 +82,7 @@ __all__ = [
     "BELOW",
     "FREE",
     "least_information",
+    "shift_share",
     "ruling",
     "robust_level",
     "robust_scores",

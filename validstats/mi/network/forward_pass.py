@@ -12,7 +12,14 @@ import numpy.typing as npt
 from scipy.special import expit
 
 from validstats._typing import AnyArray, Float1D, Float2D, FloatND
-from validstats.mi.network.rules import FIRST_STAGE, STRUCTURE, allowed_candidates, least_information, ruling
+from validstats.mi.network.rules import (
+    FIRST_STAGE,
+    STRUCTURE,
+    allowed_candidates,
+    least_information,
+    ruling,
+    shift_share,
+)
 from validstats.mi.sides import Side, is_functional, network_columns
 from validstats.mi.statistics import (
     ANCHOR_NAMES,
@@ -243,22 +250,43 @@ def raise_to(quantiles: Float2D, sets: SummaryTable) -> Float2D:
     return quantiles + np.maximum(least - quantiles[:, MEDIAN], 0.0)[:, None]
 
 
+@dataclass(frozen=True)
+class SecondInputs:
+    """What all networks of a second stage read of some sets."""
+
+    features: FloatND
+    gate: Float2D
+    first: Float2D  # Quantiles of the first stage
+    rule: Float1D  # Who answers
+    shift: Float1D  # Share of the shift of the median that is kept
+
+
+def second_inputs(sets: SummaryTable, weights: NetworkWeights) -> SecondInputs:
+    """Read sets for a second stage, once for all its networks."""
+    assert weights.first is not None
+    first = forward(sets, weights.first)
+    features, gate = blend_inputs(sets, weights.scaling, first, weights.members[0][0].candidates)
+    return SecondInputs(features, gate, first, ruling(sets), shift_share(sets))
+
+
+def blended_quantiles(read: SecondInputs, config: NetworkConfig, parameters: dict[str, FloatND]) -> Float2D:
+    """Quantiles of one network of a second stage, blended with those of the first."""
+    raw = head(read.features, parameters, config)
+    anchor, scale = mix_anchors(raw[:, :-1], read.gate)
+    own = assemble_quantiles(raw[:, : len(QUANTILE_LEVELS)], anchor, scale)
+    own -= ((1.0 - read.shift) * (own[:, MEDIAN] - anchor))[:, None]
+    by_rule = np.where(read.rule == STRUCTURE, 0.0, expit(raw[:, -1]))
+    share = np.where(read.rule == FIRST_STAGE, 1.0, by_rule)[:, None]
+    return np.asarray(share * read.first + (1.0 - share) * own)
+
+
 def member_quantiles(
-    sets: SummaryTable, weights: NetworkWeights, number: int, first: Float2D | None = None
+    sets: SummaryTable, weights: NetworkWeights, number: int, read: SecondInputs | None = None
 ) -> Float2D:
     """Return the quantiles of one network of the ensemble."""
     config, parameters = weights.members[number]
-    if config.blend:
-        assert first is not None
-        features, gate = blend_inputs(sets, weights.scaling, first, config.candidates)
-        raw = head(features, parameters, config)
-        anchor, scale = mix_anchors(raw[:, :-1], gate)
-        own = assemble_quantiles(raw[:, : len(QUANTILE_LEVELS)], anchor, scale)
-        rule = ruling(sets)
-        share = np.where(rule == FIRST_STAGE, 1.0, np.where(rule == STRUCTURE, 0.0, expit(raw[:, -1])))[
-            :, None
-        ]
-        return raise_to(share * first + (1.0 - share) * own, sets)
+    if read is not None:
+        return raise_to(blended_quantiles(read, config, parameters), sets)
     raw = head(scale_statistics(sets.statistics, weights.scaling), parameters, config)
     if config.gate:
         anchor, scale = mix_anchors(raw, gate_inputs(sets, weights.anchor_table, config.candidates))
@@ -273,9 +301,9 @@ def member_stack(sets: SummaryTable, weights: NetworkWeights, batch_size: int = 
     for start in range(0, len(sets), batch_size):
         chosen = np.arange(start, min(start + batch_size, len(sets)))
         part = sets.select(chosen)
-        first = None if weights.first is None else forward(part, weights.first)
+        read = None if weights.first is None else second_inputs(part, weights)
         for number in range(len(weights.members)):
-            out[number, chosen] = member_quantiles(part, weights, number, first)
+            out[number, chosen] = member_quantiles(part, weights, number, read)
     return out
 
 

@@ -22,12 +22,14 @@ __all__ = [
     "robust_scores",
 ]
 
-ROBUST_CELLS = (10, 40, 150, 500)
+ROBUST_CELLS = (10, 40, 150, 500, 2000)
 """Lower ends of the cells of n in which scores are kept apart."""
 SCORE_LEVELS = (np.arange(200) + 0.5) / 200
 """Levels of the stored quantiles of scores: 200 equally likely values a kind and cell."""
 LOW, HIGH = QUANTILE_LEVELS.index(0.05), QUANTILE_LEVELS.index(0.95)
 LEAST_SPREAD = 0.02
+BELOW_SHARE = 0.5
+"""Reach below the band as a share of that above: networks that never saw a kind are far below the truth more often than far above."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class RobustScores:
     ) -> tuple[Float1D, Float1D]:
         """Ends on the logarithmic scale; crossed where the score is far below 0."""
         reach = self.limits(n, alpha) * unit_of(quantiles)
-        return quantiles[:, LOW] - reach, quantiles[:, HIGH] + reach
+        return quantiles[:, LOW] - BELOW_SHARE * reach, quantiles[:, HIGH] + reach
 
 
 def robust_level(n_kinds: int, alpha: Fraction) -> Fraction:
@@ -68,9 +70,8 @@ def unit_of(quantiles: Float2D) -> Float1D:
 
 def robust_scores(quantiles: Float2D, target: Float1D) -> Float1D:
     """By how many units the target lies beyond the network's own 90 % band, negative within it."""
-    return np.asarray(
-        np.maximum(quantiles[:, LOW] - target, target - quantiles[:, HIGH]) / unit_of(quantiles)
-    )
+    below, above = (quantiles[:, LOW] - target) / BELOW_SHARE, target - quantiles[:, HIGH]
+    return np.asarray(np.maximum(below, above) / unit_of(quantiles))
 
 
 def pack_robust(robust: RobustScores | None) -> dict[str, Any]:

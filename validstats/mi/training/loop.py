@@ -30,6 +30,7 @@ from validstats.mi.network import (
     ruling,
     scale_statistics,
     shape_cells,
+    shift_share,
     to_log_scale,
 )
 from validstats.mi.statistics import ANCHOR_NAMES, CLASSICAL_ANCHORS
@@ -111,6 +112,7 @@ class PreparedSets:
     least: npt.NDArray[np.float32]
     first: npt.NDArray[np.float32] | None = None
     rule: npt.NDArray[np.float32] | None = None
+    shift: npt.NDArray[np.float32] | None = None
 
     def select(self, chosen: npt.NDArray[np.int64]) -> PreparedSets:
         """Some of the sets."""
@@ -124,7 +126,7 @@ class PreparedSets:
 
         anchors = self.gate if gate else self.anchor
         least = self.least if gate else None
-        arrays = (self.statistics, anchors, self.scale, least, self.first, self.rule)
+        arrays = (self.statistics, anchors, self.scale, least, self.first, self.rule, self.shift)
         return [None if a is None else torch.from_numpy(a[chosen]) for a in arrays]
 
 
@@ -145,7 +147,7 @@ def prepare_sets(
         return PreparedSets(scaled, anchor, mixed, scale, target, least)
     quantiles = forward(shard, first)
     features, gate = blend_inputs(shard, scaling, quantiles, len(ANCHOR_NAMES))
-    parts = (features, anchor, gate, scale, target, least, quantiles, ruling(shard))
+    parts = (features, anchor, gate, scale, target, least, quantiles, ruling(shard), shift_share(shard))
     return PreparedSets(*(np.ascontiguousarray(part, dtype=np.float32) for part in parts))
 
 

@@ -60,6 +60,7 @@ class QuantileNetwork(nn.Module):
         least: torch.Tensor | None = None,
         first: torch.Tensor | None = None,
         rule: torch.Tensor | None = None,
+        shift: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Return increasing quantiles of log(1 + 2 I)."""
         x = self.head_in(statistics[:, : self.config.n_inputs])
@@ -80,6 +81,9 @@ class QuantileNetwork(nn.Module):
             scale = (weights * anchor[:, 2 * count :]).sum(dim=1)
             anchor = (weights * anchor[:, :count]).sum(dim=1)
         own = assemble_quantiles(raw, anchor, scale)
+        if shift is not None and not self.training:
+            # What rules leave of the shift holds in use; trained with it, the network would shift more.
+            own = own - ((1.0 - shift) * (own[:, MEDIAN] - anchor))[:, None]
         if share is not None and first is not None:
             own = share * first + (1.0 - share) * own
         if least is None:
