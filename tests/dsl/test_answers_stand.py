@@ -30,6 +30,7 @@ def answer(model: str, formula: str, estimator: str, vary: str, then_write: bool
         "weights": rng.uniform(0.5, 2, N),
         "offset": rng.normal(size=N),
         "clusters": rng.integers(0, 90, N),
+        "cross_fitted": judge + rng.normal(scale=0.1, size=N),
     }
     probability = np.full(N, 0.3)
     options: dict[str, Any] = {vary: beside[vary]} if vary else {}
@@ -45,6 +46,12 @@ def answer(model: str, formula: str, estimator: str, vary: str, then_write: bool
                 array[...] = 0
             frame["judge"] = 1.0
         return str(result.summary()), repr(result.gold), repr(result.marginal)
+
+
+@pytest.mark.parametrize("formula", ["y ~ x + g", "y ~ x | g"])
+def test_given_predictions_are_kept(formula: str) -> None:
+    before, after = (answer("linear", formula, "dsl", "cross_fitted", write) for write in (False, True))
+    assert after == before
 
 
 @pytest.mark.parametrize(

@@ -309,7 +309,7 @@ def checked_predictions(given: Any, labels: list[str], units: Units) -> dict[str
                 f"cross_fitted[{name!r}] must hold a finite prediction for each of the {units.n_rows} rows, shape (n,) or "
                 f"(n, n_repeats); got shape {np.shape(values)}."
             )
-        found[name] = array
+        found[name] = array.copy()  # the caller goes on working on its array
     return found
 
 
