@@ -312,6 +312,43 @@ def _mean_score_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     )
 
 
+def _judged_number_trial(setting: Setting, rng: np.random.Generator) -> Trial:
+    """A mean of costs of which humans know some and a judge says more or less; it holds, or it is said that they are too skewed."""
+    n = max(int(setting["labels"] * setting["times"]), setting["labels"] + 2)
+    log_cost: Float1D = setting["skew"] * rng.normal(size=(n,))
+    cost = np.exp(log_cost) + 1.0
+    judge = np.exp(log_cost + setting["noise"] * rng.normal(size=(n,)))
+    human = np.full(n, np.nan)
+    rows = rng.choice(n, setting["labels"], replace=False)
+    human[rows] = cost[rows]
+    try:
+        result = evaluate({"judge": judge, "human": human}, random_state=rng)
+    except EvalFileError as error:
+        raise Refused(str(error)) from error
+    known, truth = cost[rows], math.exp(setting["skew"] ** 2 / 2.0) + 1.0
+    half = float(stats.t.ppf(0.975, len(known) - 1) * known.std(ddof=1) / math.sqrt(len(known)))
+    warned = any(check.code == "skewed-scores" for check in result.checks)
+    return Trial(
+        warned or result.conf_low <= truth <= result.conf_high,
+        result.conf_high - result.conf_low,
+        abs(float(known.mean()) - truth) <= half,
+        2 * half,
+        fault_of_interval(result.conf_low, result.conf_high, result.estimate),
+    )
+
+
+def _number_ranks_trial(setting: Setting, rng: np.random.Generator) -> Trial:
+    """Equal systems with scores that are numbers, one of them skewed; none is above another, or it is said that they are too skewed."""
+    m, n = setting["systems"], setting["items"]
+    scores = setting["shared"] * rng.normal(size=(n, 1)) + rng.normal(size=(n, m))
+    scores[:, 0] = np.exp(setting["skew"] * scores[:, 0])
+    scores[:, 0] -= math.exp(setting["skew"] ** 2 * (1.0 + setting["shared"] ** 2) / 2.0)
+    data = {"item": np.repeat(np.arange(n), m), "system": [f"s{s}" for s in range(m)] * n}
+    result = rank({**data, "score": scores.ravel()}, random_state=rng)
+    warned = any(check.code == "skewed-scores" for check in result.checks)
+    return Trial(warned or not result.above.any(), float(np.mean(result.conf_high - result.conf_low)))
+
+
 def _battles_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     """Battles of equal systems by prompts that favour some of them: no system is above another."""
     m, n = setting["systems"], setting["prompts"]
@@ -628,5 +665,34 @@ CLAIMS = (
         0.95,
         "asymptotic",
         reference="t interval of the rows",
+    ),
+    Claim(
+        "mean of numbers by a judge and few humans",
+        Prior(
+            {
+                "labels": LogUniform(20, 400, says="human labels"),
+                "times": LogUniform(2, 10, whole=False, says="answers for each label"),
+                "skew": Uniform(0.05, 1.2, says="standard deviation of the logarithm"),
+                "noise": Uniform(0.05, 2, says="standard deviation of the judge's logarithm about it"),
+            }
+        ),
+        _judged_number_trial,
+        0.95,
+        "asymptotic",
+        reference="t interval of the labels alone",
+    ),
+    Claim(
+        "ranks of systems whose scores are numbers",
+        Prior(
+            {
+                "systems": Choice((2, 3, 6)),
+                "items": LogUniform(20, 500),
+                "shared": Uniform(0, 1, says="what systems share on an item"),
+                "skew": Uniform(0.05, 1.2, says="standard deviation of the logarithm for one of the systems"),
+            }
+        ),
+        _number_ranks_trial,
+        0.95,
+        "asymptotic",
     ),
 )
