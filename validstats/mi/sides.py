@@ -296,7 +296,11 @@ def without_repeats(side: Side, given: Side) -> Side:
 
 def _order(column: Float1D) -> bytes:
     """Return a digest of the ranks of a column, which strictly increasing functions of it share."""
-    return hashlib.blake2b(rankdata(column).tobytes(), digest_size=32).digest()
+    return _digest(rankdata(column))
+
+
+def _digest(values: Float1D) -> bytes:
+    return hashlib.blake2b(values.tobytes(), digest_size=32).digest()
 
 
 def join_sides(one: Side, two: Side) -> Side:
@@ -662,10 +666,11 @@ def _without_monotone_copies(rows: Float2D) -> Float2D:
     seen: set[bytes] = set()
     for j, column in enumerate(rows.T):
         ranks = rankdata(column)
-        if not {ranks.tobytes(), (n + 1.0 - ranks).tobytes()} & seen:
+        upward, downward = (_digest(values) for values in (ranks, n + 1.0 - ranks))
+        if not {upward, downward} & seen:
             kept.append(j)
-        seen.add(ranks.tobytes())
-    return rows[:, kept]
+        seen.add(upward)
+    return rows if len(kept) == rows.shape[1] else rows[:, kept]
 
 
 # --- series -----------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -343,6 +344,10 @@ _HASHED = 8_192
 """Rows that are hashed at once."""
 
 
+def _row_blocks(n: int) -> list[slice]:
+    return [slice(start, start + _HASHED) for start in range(0, n, _HASHED)]
+
+
 def _mixed(values: UInt64, blocks: list[slice]) -> UInt64:
     found = np.empty_like(values)
     for rows in blocks:
@@ -350,12 +355,13 @@ def _mixed(values: UInt64, blocks: list[slice]) -> UInt64:
     return found
 
 
-def content_keys(sides: list[UInt64]) -> ContentKeys:
+def content_keys(sides: Iterable[UInt64]) -> ContentKeys:
     """Hash rows, then columns by the rows they meet, then rows again by the columns they meet."""
     # sums wrap around, so that blocks of rows give the same numbers as all rows at once
-    n = len(sides[0])
-    blocks = [slice(start, start + _HASHED) for start in range(0, n, _HASHED)]
-    inner = [_mixed(side, blocks) for side in sides]
+    inner = [
+        _mixed(side, _row_blocks(len(side))) for side in sides
+    ]  # sides that are made one by one are not all held
+    blocks = _row_blocks(len(inner[0]))
     rows = _mix(np.sum([part.sum(axis=1, dtype=np.uint64) for part in inner], axis=0, dtype=np.uint64))
     met = [[_mix(part[b] + rows[b, None]).sum(axis=0, dtype=np.uint64) for b in blocks] for part in inner]
     columns = [_mix(np.sum(sums, axis=0, dtype=np.uint64)) for sums in met]
@@ -422,13 +428,20 @@ def canonical_scores(x: Float2D, y: Float2D) -> CanonicalScores:
     )
 
 
+def _rank_words(side: Float2D) -> UInt64:
+    """Ranks of the columns of a side as words: 2^40 is added, so that none is negative."""
+    ranks = doubled_ranks(side)
+    ranks += np.int64(1 << 40)
+    return ranks.view(np.uint64)
+
+
 def keyed_order(x: Float2D, y: Float2D) -> Int1D:
     """Order of the rows that acts like a random one: by a hash of the ranks in the row and of its number among equal rows.
 
     The same rows in any order give the same sequence of rows, up to equal ones. A hash of the content alone would put equal rows side by
     side, so that the row before would tell what follows.
     """
-    keys = content_keys([(doubled_ranks(side) + np.int64(1 << 40)).astype(np.uint64) for side in (x, y)])
+    keys = content_keys(_rank_words(side) for side in (x, y))
     order = np.argsort(keys.rows, kind="stable")
     ordered = keys.rows[order]
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
@@ -444,9 +457,12 @@ def equal_row_codes(rows: Float2D) -> Int1D:
 
 def row_hashes(rows: Float2D) -> UInt64:
     """A 64-bit hash of the values of each row."""
-    bits = np.ascontiguousarray(rows + 0.0).view(np.uint64)
     places = _mix(np.arange(rows.shape[1], dtype=np.uint64)) | np.uint64(1)
-    return np.asarray((_mix(bits) * places).sum(axis=1, dtype=np.uint64))
+    found = np.empty(len(rows), dtype=np.uint64)
+    for block in _row_blocks(len(rows)):
+        bits = np.ascontiguousarray(rows[block] + 0.0).view(np.uint64)  # -0 becomes 0
+        found[block] = (_mix(bits) * places).sum(axis=1, dtype=np.uint64)
+    return found
 
 
 def side_labels(ranks: Int2D) -> npt.NDArray[np.int64]:
