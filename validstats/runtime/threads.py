@@ -30,6 +30,7 @@ def one_thread() -> Iterator[None]:
 
     Examples
     --------
+    >>> import numpy as np
     >>> with one_thread():
     ...     float(np.linalg.norm(np.eye(2)[0]))
     1.0
