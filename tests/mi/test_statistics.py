@@ -154,21 +154,35 @@ def test_pair_information_matches_the_oracle(decimals):
     assert np.allclose(got, [oracle.pair_information(x, y, k) for k in (1, 3, 8)], atol=1e-12)
 
 
-def test_kernels_equal_their_plain_functions(monkeypatch):
+@pytest.mark.parametrize("euclidean", [0, 1])
+@pytest.mark.parametrize("decimals", [8, 0])
+@pytest.mark.parametrize("n", [4, 30])
+def test_kernels_equal_their_plain_twins_in_all_bits(n, decimals, euclidean, monkeypatch):
     generator = np.random.default_rng(5)
-    x, y = generator.normal(size=30), generator.normal(size=30)
-    order = np.argsort(x)
-    arguments = (x, y, order, x[order], np.sort(y), np.array([1, 4]), digamma_table(30))
-    rows = np.ascontiguousarray(np.column_stack([x, np.round(y)]))
-    counted = rows, rows[:, ::-1].copy(), 9, np.array([1, 3, 8, 20]), 0
-    compiled = pair_information_sums(*arguments), local_counts(*counted)
-    for name in ("add_pair_terms", "add_counts"):
-        kernel = getattr(local_geometry, name)
-        monkeypatch.setattr(local_geometry, name, getattr(kernel, "py_func", kernel))
-    assert np.allclose(compiled[0], pair_information_sums(*arguments), atol=1e-13)
-    assert np.allclose(compiled[1], local_counts(*counted), atol=1e-13)
-    label = generator.integers(0, 3, 30)
-    side = generator.normal(size=(30, 2))
+    x, y = np.round(generator.normal(size=(2, n)), decimals)
+    order = np.argsort(x, kind="stable")
+    ranks = np.minimum([1, 3, 8, 20], n - 1)
+    pair = (x, y, order, x[order], np.sort(y), ranks, digamma_table(n))
+    first, second = np.column_stack([x, np.round(y)]), np.column_stack([y, x, generator.normal(size=n)])
+    kernels = {name: getattr(local_geometry, name) for name in ("add_pair_terms", "add_counts")}
+    twins = {name: getattr(local_geometry, f"{name}_plain") for name in kernels}
+    said = []
+    for attempt in (
+        {name: kernel.dispatcher for name, kernel in kernels.items()},
+        {name: kernel.py_func for name, kernel in kernels.items()},
+        twins,
+    ):
+        for name, function in attempt.items():
+            monkeypatch.setattr(local_geometry, name, function)
+        said.append((pair_information_sums(*pair), local_counts(first, second, n - 1, ranks, euclidean)))
+    for terms, counts in said[1:]:
+        assert terms.tobytes() == said[0][0].tobytes()
+        assert counts.tobytes() == said[0][1].tobytes()
+
+
+def test_class_counts_equal_their_plain_function():
+    generator = np.random.default_rng(5)
+    label, side = generator.integers(0, 3, 30), generator.normal(size=(30, 2))
     plain_classes = getattr(same_class_counts, "py_func", same_class_counts)
     assert np.array_equal(same_class_counts(side, label, 9, 3), plain_classes(side, label, 9, 3))
 
