@@ -12,7 +12,7 @@ from sklearn.dummy import DummyRegressor
 from sklearn.frozen import FrozenEstimator
 
 from validstats.batch import BatchMean, BatchPredictor, BatchQuantile
-from validstats.batch.laws import drift_p_value
+from validstats.batch.laws import DriftTest
 from validstats.exceptions import DriftWarning
 
 RNG = np.random.default_rng(0)
@@ -74,9 +74,9 @@ def test_missing_and_constant_values_do_not_disturb_the_comparison() -> None:
     spoilt = X.copy()
     spoilt[::7, 0] = np.nan
     spoilt[:, 1] = 4.0
-    assert 0 < drift_p_value(spoilt[:200], spoilt[200:], RNG) <= 1
+    assert 0 < DriftTest.of(spoilt[:200], spoilt[200:], RNG).p_value <= 1
     spoilt[200:, 2] += 1.5
-    assert drift_p_value(spoilt[:200], spoilt[200:], RNG) <= 0.01
+    assert DriftTest.of(spoilt[:200], spoilt[200:], RNG).p_value <= 0.01
 
 
 def test_past_batches_that_trend_are_noticed() -> None:

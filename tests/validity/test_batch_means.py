@@ -21,8 +21,8 @@ from validstats.batch import (
     within_batch_test,
 )
 from validstats.batch.laws import (
+    DriftTest,
     class_share_bounds,
-    drift_p_value,
     mean_interval,
     textbook_interval,
     unit_interval,
@@ -231,7 +231,7 @@ def test_the_drift_check_of_infer_has_its_level_and_power(shift, columns):
         rng = np.random.default_rng([seed, 6])
         known, new = rng.normal(size=(200, columns)), rng.normal(size=(120, columns))
         new[:, 0] += shift
-        found.append(drift_p_value(known, new, rng))
+        found.append(DriftTest.of(known, new, rng).p_value)
     for level in (0.01, 0.05):
         if shift == 0:
             count = int((np.array(found) <= level).sum())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from validstats._typing import AnyArray
-from validstats.batch.laws import drift_p_value, unit_order_test, within_batch_test
+from validstats.batch.laws import DriftTest, unit_order_test, within_batch_test
 from validstats.batch.rows import AskedRows
 from validstats.batch.targets import Calibration
 from validstats.exceptions import (
@@ -19,7 +20,7 @@ from validstats.exceptions import (
     warn,
 )
 
-__all__ = ["check_covariates", "check_order", "check_within", "plural"]
+__all__ = ["DriftFinding", "check_covariates", "check_order", "check_within", "plural"]
 
 _ALARM = 0.01
 """P-value at which a check warns."""
@@ -71,7 +72,18 @@ def check_order(calibration: Calibration, *, silent: bool = False) -> str:
     return f"{found} (p = {test.p_value:.3g})"
 
 
-def check_covariates(calibration: Calibration, asked: AskedRows, batches: Any) -> str | None:
+@dataclass(frozen=True, eq=False)
+class DriftFinding:
+    """What the comparison of covariates found, in words; the p-value is computed when it is read."""
+
+    test: DriftTest
+
+    def __str__(self) -> str:
+        found = "unlike the calibration rows" if self.test.p_value <= _ALARM else "no sign of drift"
+        return f"{found} (p = {self.test.p_value:.3g})"
+
+
+def check_covariates(calibration: Calibration, asked: AskedRows, batches: Any) -> DriftFinding | None:
     """Test whether new rows look like the calibration rows; None where there is nothing to compare."""
     if not calibration.covariates or asked.n < _FEWEST_ROWS:
         return None
@@ -83,18 +95,17 @@ def check_covariates(calibration: Calibration, asked: AskedRows, batches: Any) -
     known, rows = (np.column_stack([side[name] for name in shared]) for side in (calibration.covariates, new))
     if min(len(known), len(rows)) < _FEWEST_ROWS:
         return None
-    p_value = drift_p_value(known, rows, rng)
-    if p_value <= _ALARM:
+    test = DriftTest.of(known, rows, rng)
+    if test.at_most(_ALARM):
         warn(
             covariate_drift_message.format(
                 columns=f"{len(shared)} column{'s' if len(shared) > 1 else ''}",
-                p_value=p_value,
+                p_value=test.p_value,
                 rows=min(len(known), len(rows)),
             ),
             DriftWarning,
         )
-    found = "unlike the calibration rows" if p_value <= _ALARM else "no sign of drift"
-    return f"{found} (p = {p_value:.3g})"
+    return DriftFinding(test)
 
 
 def _names(batches: Any, name: Any) -> bool:

@@ -516,7 +516,7 @@ class BatchPredictor(CalibratedEstimator):
             verb = "gives no strata" if chosen is None else "gives strata"
             raise ValueError(f"infer() {verb}, unlike the calibration; pass strata to both or to neither.")
         asked = self._asked(X, batches, chosen, ids)
-        inquiry = replace(self._inquiry(asked, alphas[0], joint), checks=self._checks(asked, batches))
+        inquiry = replace(self._inquiry(asked, alphas[0], joint), findings=self._checks(asked, batches))
         results = tuple(replace(inquiry, alpha=alpha).result() for alpha in alphas)
         if len(results) == 1:
             return results[0]
@@ -756,7 +756,7 @@ class BatchPredictor(CalibratedEstimator):
             )
         return alpha_fraction(self.confidence_level if confidence_level is None else confidence_level)
 
-    def _checks(self, asked: AskedRows, batches: Any) -> tuple[tuple[str, str], ...]:
+    def _checks(self, asked: AskedRows, batches: Any) -> tuple[tuple[str, Any], ...]:
         """Check what can be checked of the assumptions, and warn."""
         calibration = self.calibration_
         known, key, remedy = calibration.row_batches, "units", 'set unit="batch"'
@@ -765,7 +765,7 @@ class BatchPredictor(CalibratedEstimator):
         elif known is None and isinstance(batches, str) and self._labelled is not None:
             known = calibration.once(("column", batches), lambda: self._column_of_labelled(batches))
             key, remedy = batches, f"pass batches={batches!r} to fit(), calibrate() and update() as well"
-        found = []
+        found: list[tuple[str, Any]] = []
         if known is not None:
             unit = key if isinstance(batches, str) and key == batches else calibration.batch_name
             found.append((f"Rows of one {unit}", check_within(calibration, known, key, unit, remedy)))

@@ -179,8 +179,10 @@ class BatchResult(Result):
         Who the rows passed to ``infer`` are: labels that arrive later are matched by it.
     positive : object or None
         Label that counts as 1, where labels are words.
+    findings : tuple of (str, object)
+        What was looked at when assumptions were checked, and what was seen, which ``str`` turns into words.
     checks : tuple of (str, str)
-        What was looked at when assumptions were checked, and what was seen.
+        The same in words.
     remedies : tuple of str
         Where nothing can be said about some batch: what would help, in order, and what each would give.
     """
@@ -194,7 +196,7 @@ class BatchResult(Result):
     unit: str = "row"
     named: RowLabels | None = None
     positive: Any = None
-    checks: tuple[tuple[str, str], ...] = ()
+    findings: tuple[tuple[str, Any], ...] = ()
     remedies: tuple[str, ...] = ()
 
     _naming: ClassVar[tuple[str, ...]] = ("batch", "term")
@@ -203,6 +205,11 @@ class BatchResult(Result):
     def n(self) -> int:
         """Number of calibration rows."""
         return self.n_reference
+
+    @property
+    def checks(self) -> tuple[tuple[str, str], ...]:
+        """What was looked at when assumptions were checked, and what was seen, in words."""
+        return tuple((what, str(seen)) for what, seen in self.findings)
 
     @property
     def informative(self) -> bool:

@@ -262,6 +262,8 @@ def split_rows(
 
 def take_rows(X: Any, index: Int1D) -> Any:
     """Rows of an array, list, sparse matrix or data frame."""
+    if type(X) is np.ndarray:
+        return X[index]
     if sparse.issparse(X):
         compressed: Any = X
         return compressed.tocsr()[index]

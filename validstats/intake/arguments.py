@@ -495,6 +495,8 @@ def _check_values(
 ) -> None:
     if array.size == 0 and not allow_empty:
         raise ValueError(f"{name} is empty (shape {array.shape}); it needs at least one value.")
+    if np.isfinite(array).all():
+        return
     if not allow_nan and (n_nan := int(np.isnan(array).sum())):
         raise ValueError(f"{name} has {n_nan} missing value(s) (NaN); remove or impute them first.")
     if not allow_infinite and (n_infinite := int(np.isinf(array).sum())):

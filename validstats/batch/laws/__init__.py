@@ -23,13 +23,13 @@ from validstats.batch.laws.envelope import (
     weighted_envelope,
 )
 from validstats.batch.laws.exchangeability import (
+    DriftTest,
     ExchangeabilityTest,
     Martingale,
     WeightTest,
     WithinBatchTest,
     conformal_martingale,
     covariate_test,
-    drift_p_value,
     unit_order_test,
     weight_test,
     within_batch_test,
@@ -60,6 +60,7 @@ from validstats.batch.laws.units import (
 )
 
 __all__ = [
+    "DriftTest",
     "EnvelopeShape",
     "ShapeFunction",
     "ExchangeabilityTest",
@@ -82,7 +83,6 @@ __all__ = [
     "count_bounds",
     "count_is_preferred",
     "covariate_test",
-    "drift_p_value",
     "default_rank_weights",
     "error_count_upper",
     "evaluate_steps",

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Self
 
 import numpy as np
 from scipy import spatial, special, stats
 
-from validstats._typing import Bool1D, Float1D, Float2D, RandomState
+from validstats._typing import Bool1D, Float1D, Float2D, Int1D, RandomState
 from validstats.guarantee import Guarantee
 from validstats.intake import align, check_groups, check_matrix, check_random_state, check_vector, row_labels
 from validstats.results import NotApplicable, Report, Result, StatisticalTest, Table
 
 __all__ = [
+    "DriftTest",
     "ExchangeabilityTest",
     "Martingale",
     "WeightTest",
     "WithinBatchTest",
     "conformal_martingale",
     "covariate_test",
-    "drift_p_value",
     "unit_order_test",
     "weight_test",
     "within_batch_test",
@@ -35,6 +37,9 @@ _SCREEN = 0.2
 """Approximate p-value of places and spreads below which the energy distance is tested."""
 _STOP_AFTER = 10
 """Permutations with at least the observed statistic at which a quick test stops."""
+_MOST_DRIFT = 400
+_DRAWN_AT_ONCE = 10
+"""Permutations of a quick test: at most, and before its first look at whether it may stop."""
 _JUMP = 0.01
 _SLOPES = np.array([-1.0, 0.0, 1.0])
 
@@ -376,34 +381,79 @@ def covariate_test(
     )
 
 
-def drift_p_value(calibration: Float2D, batch: Float2D, rng: np.random.Generator) -> float:
-    """P-value of the covariate test behind a quick screen of places and spreads of columns; exact up to 1/5."""
-    # Rank sums and Mood's squared ranks of every column have known means and variances under permutation;
-    # where none of them is far off, their approximate p-value is returned. Smaller p-values are those of the
-    # permutation test, so that P(p <= a) <= a for every a up to the limit of the screen.
-    n, m = calibration.shape[0], batch.shape[0]
-    size = n + m
-    order = rng.permutation(size)
-    pooled = np.vstack([calibration, batch])
-    ranks = (
-        np.argsort(np.argsort(pooled[order], axis=0, kind="stable"), axis=0) - (size - 1) / 2
-    )  # ties fall at random
-    scores = np.hstack([ranks, ranks**2 - (size**2 - 1) / 12])
-    # variance of a sum of n of size values without replacement: n m / (size (size - 1)) times their squares' sum
-    spread = np.sqrt(n * m / (size * (size - 1)) * (scores**2).sum(axis=0))
-    largest = float(np.abs(scores[order < n].sum(axis=0) / spread).max(initial=0.0))
-    approximate = min(1.0, 2 * scores.shape[1] * float(special.ndtr(-largest)))
-    pooled = _standardised(pooled)
-    if approximate > _SCREEN or pooled.shape[1] == 0:
-        return approximate
-    energy = _energy_distance(pooled, n)
-    observed, permuted = float(energy(_first_side(n, size))[0]), np.empty(0)
-    for _ in range(20):
-        permuted = np.append(permuted, energy(_random_sides(rng, n, size, 20)))
-        reached = np.flatnonzero(_at_least(permuted, observed))
+@dataclass(eq=False)
+class DriftTest:
+    """The covariate test behind a quick screen of places and spreads of columns; it draws no more than it is asked for."""
+
+    # Rows of both sides, standardised, n of the calibration first; none where the screen decides.
+    pooled: Float2D
+    n: int
+    # Stream of the permutations.
+    rng: np.random.Generator
+    # Approximate p-value of the screen, where it decides.
+    screened: float | None
+    # Energy distances so far: the observed one, then those of permutations.
+    distances: Float1D = field(default_factory=lambda: np.empty(0))
+
+    @classmethod
+    def of(cls, calibration: Float2D, batch: Float2D, rng: np.random.Generator) -> Self:
+        """Screen the columns; p-values are exact up to 1/5."""
+        # Rank sums and Mood's squared ranks of every column have known means and variances under permutation;
+        # where none of them is far off, their approximate p-value is returned. Smaller p-values are those of the
+        # permutation test, so that P(p <= a) <= a for every a up to the limit of the screen.
+        n, m = calibration.shape[0], batch.shape[0]
+        size = n + m
+        order = rng.permutation(size)
+        pooled = np.concatenate([calibration, batch])
+        # ties fall at random
+        places = np.argsort(pooled.T[:, order], axis=1, kind="stable")
+        ranks = np.empty(places.shape)
+        np.put_along_axis(ranks, places, np.arange(size)[np.newaxis] - (size - 1) / 2, axis=1)
+        scores = np.concatenate([ranks, ranks**2 - (size**2 - 1) / 12])
+        # variance of a sum of n of size values without replacement: n m / (size (size - 1)) times their squares' sum
+        spread = np.sqrt(n * m / (size * (size - 1)) * (scores**2).sum(axis=1))
+        largest = float(np.abs(scores[:, order < n].sum(axis=1) / spread).max(initial=0.0))
+        approximate = min(1.0, 2 * scores.shape[0] * float(special.ndtr(-largest)))
+        if approximate <= _SCREEN and (pooled := _standardised(pooled)).shape[1]:
+            return cls(pooled, n, rng, None)
+        return cls(np.empty((0, 0)), n, rng, approximate)
+
+    def at_most(self, level: float) -> bool:
+        """Whether the p-value is at most a level below 1/40, from as few permutations as tell."""
+        if self.screened is not None:
+            return self.screened <= level
+        # so many that reach the observed distance make (1 + count) / (1 + _MOST_DRIFT) larger than the level; if the test
+        # stops before the last permutation, its p-value is at least _STOP_AFTER / _MOST_DRIFT = 1/40
+        enough = int(level * (1 + _MOST_DRIFT))
+        return self._reached(enough).size < enough
+
+    @cached_property
+    def p_value(self) -> float:
+        """The p-value: that of the screen above 1/5, and otherwise of at most 400 permutations."""
+        if self.screened is not None:
+            return self.screened
+        # a copy of the stream: all who read this, at once or after another, read the same
+        reached = replace(self, rng=deepcopy(self.rng))._reached(_STOP_AFTER)
         if reached.size >= _STOP_AFTER:  # Besag and Clifford (1991), Biometrika 78: exact as well
             return _STOP_AFTER / (int(reached[_STOP_AFTER - 1]) + 1)
-    return _permutation_p_value(observed, permuted)
+        return (1 + reached.size) / (1 + _MOST_DRIFT)
+
+    def _reached(self, enough: int) -> Int1D:
+        """Which permutations have at least the observed distance; drawn until there are enough of them, or all are drawn."""
+        energy = None
+        while True:
+            if self.distances.size:
+                reached = np.flatnonzero(_at_least(self.distances[1:], float(self.distances[0])))
+                if reached.size >= enough or self.distances.size > _MOST_DRIFT:
+                    return reached
+            size, drawn = self.pooled.shape[0], max(self.distances.size - 1, 0)
+            energy = energy or _energy_distance(self.pooled, self.n)
+            # the longer it takes, the more at once
+            count = min(max(_DRAWN_AT_ONCE, drawn // 3), _MOST_DRIFT - drawn)
+            sides = _random_sides(self.rng, self.n, size, count)
+            if not self.distances.size:
+                sides = np.concatenate([_first_side(self.n, size), sides])
+            self.distances = np.append(self.distances, energy(sides))
 
 
 def _standardised(pooled: Float2D) -> Float2D:
@@ -418,27 +468,32 @@ def _standardised(pooled: Float2D) -> Float2D:
 
 
 def _energy_distance(pooled: Float2D, n: int) -> Callable[[Float2D], Float1D]:
-    """The energy distance between n of the rows and the others, for sides given as columns of indicators."""
-    size = pooled.shape[0]
-    m = size - n
+    """The energy distance between n of the rows and the others, for sides given as rows of indicators."""
+    m = pooled.shape[0] - n
+    if pooled.shape[1] == 1:
+        order = np.argsort(pooled[:, 0])
+        gaps = np.diff(pooled[order, 0])
+
+        def of_line(indicators: Float2D) -> Float1D:
+            # on a line: twice the integral of (F - G)^2, with F - G the sum of w up to a point, w as below
+            apart = np.cumsum(indicators[:, order[:-1]] * (1 / n + 1 / m) - 1 / m, axis=1)
+            return np.asarray(2 * (apart**2 @ gaps))
+
+        return of_line
     distances = spatial.distance.squareform(spatial.distance.pdist(pooled))
-    row_sums = distances.sum(axis=1)
-    total = float(row_sums.sum())
 
     def energy(indicators: Float2D) -> Float1D:
-        # with D the distances and u the side: 2 u'D(1-u)/(nm) - u'Du/n^2 - (1-u)'D(1-u)/m^2
-        inside = (indicators * (distances @ indicators)).sum(axis=0)
-        across = row_sums @ indicators - inside
-        rest = total - 2 * across - inside
-        return np.asarray(2 * across / (n * m) - inside / n**2 - rest / m**2)
+        # with D the distances, u the side and w = u/n - (1-u)/m: 2 u'D(1-u)/(nm) - u'Du/n^2 - (1-u)'D(1-u)/m^2 = -w'Dw
+        weights = indicators * (1 / n + 1 / m) - 1 / m
+        return -np.einsum("ij,ij->i", weights @ distances, weights)
 
     return energy
 
 
 def _first_side(n: int, size: int) -> Float2D:
-    """Indicators of the first n rows, as one column."""
-    first = np.zeros((size, 1))
-    first[:n] = 1.0
+    """Indicators of the first n rows, as one row."""
+    first = np.zeros((1, size))
+    first[:, :n] = 1.0
     return first
 
 
@@ -703,10 +758,10 @@ def _online_p_values(scores: Float1D, rng: np.random.Generator) -> Float1D:
 
 
 def _random_sides(rng: np.random.Generator, n: int, size: int, count: int) -> Float2D:
-    """Indicators of random sides of n rows, one a column."""
-    sides = np.zeros((size, count))
-    sides[:n] = 1.0
-    return np.asarray(rng.permuted(sides, axis=0))
+    """Indicators of random sides of n rows, one a row."""
+    sides = np.zeros((count, size))
+    sides[:, :n] = 1.0
+    return np.asarray(rng.permuted(sides, axis=1))
 
 
 def _permutation_p_value(observed: float, permuted: Float1D) -> float:

@@ -83,15 +83,16 @@ def reach_out(ends: AnyArray, centre: AnyArray, outward: float, fits: Callable[[
     # In floating point prediction + threshold can lie below a label whose score equals the threshold,
     # because both are rounded. With few distinct labels that loses all rows that are tied with the
     # threshold.
-    moved = np.asarray(ends, dtype=np.float64)
+    moved, step = np.asarray(ends, dtype=np.float64), None
     with np.errstate(invalid="ignore", over="ignore"):
-        step = outward * np.spacing(np.maximum(np.abs(moved), np.abs(centre)))
         while True:
             short = fits(np.nextafter(moved, outward * np.inf)) & np.isfinite(moved)
             if not short.any():
                 return moved
+            step = (
+                outward * np.spacing(np.maximum(np.abs(moved), np.abs(centre))) if step is None else 2 * step
+            )
             moved = np.where(short, moved + step, moved)
-            step = 2 * step
 
 
 def rounding_of_means(m: int, *sizes: float) -> float:

@@ -677,7 +677,7 @@ class Inquiry:
     # Label that counts as 1.
     positive: Any = None
     # What was found when assumptions were checked: what was looked at, and what was seen.
-    checks: tuple[tuple[str, str], ...] = ()
+    findings: tuple[tuple[str, Any], ...] = ()
 
     @property
     def alpha_batch(self) -> Fraction:
@@ -702,7 +702,7 @@ class Inquiry:
             quantity=self.score.quantity,
             unit="row" if self.calibration.batches is None else "batch",
             title=target.title,
-            checks=self.checks,
+            findings=self.findings,
             remedies=self._remedies(silent[0]) if silent else (),
             backend=self.backend,
             named=self.named,
