@@ -83,16 +83,20 @@ def reach_out(ends: AnyArray, centre: AnyArray, outward: float, fits: Callable[[
     # In floating point prediction + threshold can lie below a label whose score equals the threshold,
     # because both are rounded. With few distinct labels that loses all rows that are tied with the
     # threshold.
-    moved, step = np.asarray(ends, dtype=np.float64), None
+    moved, away = np.asarray(ends, dtype=np.float64), outward * np.inf
     with np.errstate(invalid="ignore", over="ignore"):
-        while True:
-            short = fits(np.nextafter(moved, outward * np.inf)) & np.isfinite(moved)
-            if not short.any():
-                return moved
-            step = (
-                outward * np.spacing(np.maximum(np.abs(moved), np.abs(centre))) if step is None else 2 * step
-            )
-            moved = np.where(short, moved + step, moved)
+        beyond = np.nextafter(moved, away)
+        short = np.flatnonzero(fits(beyond) & np.isfinite(moved))
+        if not short.size:
+            return moved
+        moved = moved.copy()
+        step = outward * np.spacing(np.maximum(np.abs(moved[short]), np.abs(centre[short])))
+        while short.size:
+            moved[short] += step
+            beyond[short] = np.nextafter(moved[short], away)
+            still = (fits(beyond) & np.isfinite(moved))[short]
+            short, step = short[still], 2 * step[still]
+        return moved
 
 
 def rounding_of_means(m: int, *sizes: float) -> float:
