@@ -23,6 +23,7 @@ from validstats.batch import (
     Simultaneous,
 )
 from validstats.batch.laws import DriftTest
+from validstats.batch.scores import AbsoluteScore
 
 CASES: dict[str, tuple[Any, Callable[[], Any]]] = {
     "sets": (LinearRegression(), lambda: Simultaneous(0.2)),
@@ -78,6 +79,33 @@ def test_results_do_not_change_with_what_was_passed(case: str, kind: str) -> Non
     before, after = (told(case, kind, write) for write in (False, True))
     assert before[0][1]  # the covariates were compared
     assert after == before
+
+
+class Widened(AbsoluteScore):
+    """A score whose intervals depend on what it has learned."""
+
+    more = 0.0
+
+    def interval(self, outputs, threshold, label_bounds):
+        return super().interval(outputs, threshold + self.more, label_bounds)
+
+
+@pytest.mark.parametrize("read_at_once", [True, False])
+def test_usual_intervals_are_those_of_the_score_and_predictions_of_their_time(read_at_once: bool) -> None:
+    rng = np.random.default_rng(4)
+    predicted, new = rng.normal(size=200), rng.normal(size=50)
+    y = predicted + rng.normal(size=200)
+    model = BatchPredictor(None, Simultaneous(0.2), conformity_score=Widened(), random_state=0)
+    result = model.calibrate(predicted, y).infer(new)
+    threshold = np.sort(np.abs(y - predicted))[161 - 1]  # ceil(0.8 * 201) = 161
+    expected = np.column_stack([new - threshold, new + threshold])
+    if read_at_once:
+        np.testing.assert_allclose(result.naive_intervals, expected, rtol=1e-12)
+    new[:], model.score_.more = 7.0, 3.0
+    np.testing.assert_allclose(result.naive_intervals, expected, rtol=1e-12)
+    again = pickle.loads(pickle.dumps(result))
+    np.testing.assert_array_equal(again.naive_intervals, result.naive_intervals)
+    assert vars(again.naive_late).keys() == {"values"}
 
 
 def drift_by_definition(known: np.ndarray, new: np.ndarray, rng: np.random.Generator) -> float:

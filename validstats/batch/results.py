@@ -18,7 +18,7 @@ from validstats.batch.laws import (
     quantile_index,
     rounding_of_means,
 )
-from validstats.batch.scores import ClaimScore
+from validstats.batch.scores import ClaimScore, Score
 from validstats.intake import (
     RowLabels,
     align,
@@ -40,6 +40,7 @@ __all__ = [
     "BatchSets",
     "DiscoveryCurve",
     "EnvelopeAnswer",
+    "LateIntervals",
     "SelectionAnswer",
     "SetAnswer",
     "in_order",
@@ -507,6 +508,25 @@ class BatchIntervals(BatchResult):
         return BatchIntervalDisplay.from_result(self, truth=truth, labels=labels, drop=drop)
 
 
+@dataclass(eq=False)
+class LateIntervals:
+    """Intervals that are computed when they are read; what they are made from belongs to nobody else."""
+
+    score: Score
+    outputs: AnyArray
+    threshold: Float1D
+    label_bounds: tuple[float, float]
+
+    @cached_property
+    def values(self) -> Float2D | None:
+        """The intervals, one a row; None where the score has none."""
+        return self.score.interval(self.outputs, self.threshold, self.label_bounds)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The intervals alone: a file holds no score and no learner."""
+        return {"values": self.values}
+
+
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class BatchSets(BatchResult):
     """Label sets for the rows of batches.
@@ -519,6 +539,8 @@ class BatchSets(BatchResult):
         Set of each row as members of ``classes``.
     naive_intervals, naive_sets : ndarray or None
         The same by plain split conformal prediction.
+    naive_late : LateIntervals or None
+        What ``naive_intervals`` are computed from when they are first read.
     classes : ndarray or None
         Classes.
     """
@@ -526,9 +548,14 @@ class BatchSets(BatchResult):
     answers: tuple[SetAnswer, ...]
     intervals: Float2D | None
     sets: AnyArray | None
-    naive_intervals: Float2D | None
+    naive_late: LateIntervals | None
     naive_sets: AnyArray | None
     classes: AnyArray | None
+
+    @property
+    def naive_intervals(self) -> Float2D | None:
+        """Intervals of plain split conformal prediction, shape (n_rows, 2); None where there are none."""
+        return None if self.naive_late is None else self.naive_late.values
 
     @property
     def terms(self) -> list[str]:

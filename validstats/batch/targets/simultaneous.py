@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -16,7 +17,7 @@ from validstats.batch.laws import (
     smallest_informative_n,
     unit_interval,
 )
-from validstats.batch.results import BatchSets, SetAnswer
+from validstats.batch.results import BatchSets, LateIntervals, SetAnswer
 from validstats.batch.targets.base import Inquiry, Question, Target, scatter, shared_level
 from validstats.intake import as_decimal, check_in_range
 
@@ -132,10 +133,13 @@ class Simultaneous(Target):
         for rows, answer in zip(inquiry.rows, answers, strict=True):
             ours[rows], naive[rows] = answer.threshold, answer.naive_threshold
         has_sets = score.label_set(outputs[:1], ours[:1]) is not None
+        intervals = score.interval(outputs, ours, known)
+        # the outputs may be the caller's, and another calibration may teach the score anew
+        late = None if intervals is None else LateIntervals(copy(score), outputs.copy(), naive, known)
         return {
-            "intervals": score.interval(outputs, ours, known),
+            "intervals": intervals,
             "sets": score.label_set(outputs, ours),
-            "naive_intervals": score.interval(outputs, naive, known),
+            "naive_late": late,
             "naive_sets": score.label_set(outputs, naive),
             "classes": inquiry.classes if has_sets else None,
         }
