@@ -143,3 +143,7 @@ def test_products_tell_apart_only_what_the_singular_values_do(monkeypatch, origi
     monkeypatch.setattr("validstats.dsl.moments.models.clearly_apart", lambda products: False)
     assert found == nearly_spanned_columns(design, ["one", "a", "b"], 1e-4)
     assert (found is None) == (distance > 1e-4) or origin > 0.0
+
+
+def test_constants_are_not_near_each_other() -> None:
+    assert nearly_spanned_columns(np.ones((5, 2)), ["one", "two"], 1e-4) is None

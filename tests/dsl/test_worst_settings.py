@@ -10,6 +10,7 @@ import pytest
 from scipy.stats import norm
 
 from validstats import DesignSupervised
+from validstats.dsl.fit import NoRootError
 from validstats.exceptions import LabellingWarning
 
 
@@ -76,3 +77,25 @@ def test_means_of_skewed_numbers_say_how_much_they_lose() -> None:
         warnings.simplefilter("error")
         study.calibrate({"y": np.where(chosen, np.log(y), np.nan)}, sampling_probability=90 / 400)
         study.infer("y", model="mean")
+
+
+@pytest.mark.parametrize("columns", ["0 + rare", "0 + rare + rarer", "rare + rarer"])
+def test_coefficients_of_which_no_label_speaks_are_not_made_up(columns) -> None:
+    """A column that is 0 in all labelled rows: alone it had an interval of the predictions, several raised an IndexError."""
+    rng = np.random.default_rng(0)
+    place, noise = np.arange(400), rng.normal(size=400)
+    rows = pd.DataFrame({"rare": place >= 300, "rarer": place >= 350}).astype(float)
+    y = noise + 3.0 * rows["rare"]
+    rows["judge"] = rng.normal(size=400)
+    study = DesignSupervised(random_state=0).fit(rows, surrogate="judge")
+    study.calibrate({"y": np.where(place < 60, y, np.nan)}, sampling_probability=0.15)
+    for estimator in ("tuned", "gold"):
+        if columns.startswith("0"):
+            with pytest.warns(LabellingWarning), pytest.raises(NoRootError, match="No root"):
+                study.infer(f"y ~ {columns}", estimator=estimator)
+            continue
+        with pytest.warns(LabellingWarning):
+            result = study.infer(f"y ~ {columns}", estimator=estimator)
+        assert np.isnan(result.params).tolist() == [False, True, True]
+    with pytest.warns(LabellingWarning, match="rare"):
+        study.infer(f"y ~ {columns}", estimator="dsl")

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special
 
 from benchmarks.hunt import within
 from validstats.batch.laws import ranks
@@ -23,13 +23,13 @@ pytestmark = pytest.mark.validity
 def normal_for_student(patch) -> None:
     """Intervals of coefficients take the normal quantile, however few clusters there are."""
 
-    def isf(tail, degrees):
-        return stats.norm.isf(tail) + np.zeros_like(degrees)
+    def stdtrit(degrees, probability):
+        return special.ndtri(probability) + np.zeros_like(degrees)
 
     patch.setattr(
         sys.modules["validstats.dsl.results.coefficients"],
-        "stats",
-        SimpleNamespace(norm=stats.norm, t=SimpleNamespace(isf=isf)),
+        "special",
+        SimpleNamespace(**{**vars(special), "stdtrit": stdtrit}),
     )
 
 

@@ -1095,7 +1095,7 @@ def estimable(sample: Sample) -> Bool1D:
     """Return which coefficients the labelled rows say something about: all, unless their design is short of rank."""
     moment, rows = sample.moment, sample.gold
     p = moment.n_params(rows)
-    if rows.X.shape[1] != p or p == 1:
+    if rows.X.shape[1] != p:
         return np.ones(p, dtype=np.bool_)
     if clearly_apart(rows.products):
         return np.ones(p, dtype=np.bool_)
@@ -1155,6 +1155,8 @@ def _estimable_alone(
     names = [str(k) for k in range(len(seen))]
     for name in collinear_columns(sample.gold.X, names):
         kept[int(name)] = False
+    if not kept.any():
+        raise NoRootError(no_root_message.format(n_labelled=sample.n_labelled, n_params=len(seen), reason=""))
     smaller, of_terms = sample.changed(_Columns(kept), tuple(terms))
     found = estimate(
         smaller,

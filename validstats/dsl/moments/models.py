@@ -175,6 +175,8 @@ _CLEARLY_APART = 1e-6
 
 def clearly_apart(products: Float2D) -> bool:
     """Tell from the products of columns that they are linearly independent by far."""
+    if not len(products):
+        return True  # constants alone
     length = np.sqrt(np.diag(products))
     if not np.all((length > 0.0) & np.isfinite(length)):
         return False
