@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import norm
+from statsmodels.genmod import families
 
 from validstats import DesignSupervised
 from validstats.dsl.fit import NoRootError
@@ -99,3 +100,17 @@ def test_coefficients_of_which_no_label_speaks_are_not_made_up(columns) -> None:
         assert np.isnan(result.params).tolist() == [False, True, True]
     with pytest.warns(LabellingWarning, match="rare"):
         study.infer(f"y ~ {columns}", estimator="dsl")
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("estimator", ["tuned", "dsl", "ppi", "gold"])
+@pytest.mark.parametrize("family", [None, families.Tweedie(var_power=1.5)], ids=["counts", "amounts"])
+def test_counts_that_are_all_zero_have_no_root(estimator, family) -> None:
+    """Their starting mean has no logarithm: LinAlgError."""
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"x": rng.normal(size=300), "judge": rng.poisson(0.1, 300).astype(float)})
+    study = DesignSupervised(random_state=0).fit(rows, surrogate="judge")
+    study.calibrate({"y": np.where(np.arange(300) < 40, 0.0, np.nan)}, sampling_probability=0.13)
+    model = "poisson" if family is None else "glm"
+    with pytest.raises(NoRootError, match="all expert labels are 0"):
+        study.infer("y ~ x", model=model, family=family, estimator=estimator)

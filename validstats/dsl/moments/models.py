@@ -647,14 +647,18 @@ class GLMMoment(ModelMoment):
     def start(self, rows: RegressionRows, row_weights: Float1D) -> Float1D:
         """Return one step of iteratively reweighted least squares from the family's own starting means."""
         mu = self.family.starting_mu(rows.y)
-        eta = self.family.link(mu)
-        slope = self.family.link.inverse_deriv(eta)
-        working = eta + (rows.y - mu) / slope
-        if rows.offset is not None:
-            working = working - rows.offset
-        multiplier = rows.weighted(row_weights * slope**2 / self.family.variance(mu))
-        gram = _weighted_gram(rows.X, rows.X, multiplier)
-        return _solve_least_squares(gram, rows.X.T @ (multiplier * working))
+        with np.errstate(all="ignore"):  # of counts that are all 0, whose logarithm is no number
+            eta = self.family.link(mu)
+            slope = self.family.link.inverse_deriv(eta)
+            working = eta + (rows.y - mu) / slope
+            if rows.offset is not None:
+                working = working - rows.offset
+            multiplier = rows.weighted(row_weights * slope**2 / self.family.variance(mu))
+            gram = _weighted_gram(rows.X, rows.X, multiplier)
+            cross = rows.X.T @ (multiplier * working)
+        if not np.isfinite(gram.sum() + cross.sum()):
+            return np.full(len(cross), np.nan)
+        return _solve_least_squares(gram, cross)
 
 
 @dataclass(frozen=True)

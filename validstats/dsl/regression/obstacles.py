@@ -9,7 +9,13 @@ from scipy import optimize
 
 from validstats._typing import Bool1D, Float1D, Float2D
 from validstats.dsl.fit import NoRootError, Sample, no_root_message
-from validstats.dsl.moments import column_names, labelled_units, nearly_spanned_columns, unit_columns
+from validstats.dsl.moments import (
+    GLMMoment,
+    column_names,
+    labelled_units,
+    nearly_spanned_columns,
+    unit_columns,
+)
 from validstats.exceptions import near_collinearity_message, separation_message, too_few_labels_message
 
 __all__ = ["no_root", "separating_direction"]
@@ -21,8 +27,10 @@ _NO_DIGITS = 1e-7
 def no_root(sample: Sample, names: Sequence[str]) -> NoRootError:
     """Return the error that says why there is no root, or that nothing is known about it."""
     message = _too_few(sample, names) or _nearly_spanned(sample, names) or _separated(sample, names)
-    reason = no_root_message.format(n_labelled=sample.n_labelled, n_params=len(names), reason="")
-    return NoRootError(message or reason)
+    nothing = isinstance(sample.moment, GLMMoment) and not np.any(sample.gold.y)
+    zeros = ": all expert labels are 0" if nothing else ""
+    unsaid = no_root_message.format(n_labelled=sample.n_labelled, n_params=len(names), reason=zeros)
+    return NoRootError(message or unsaid)
 
 
 def _too_few(sample: Sample, names: Sequence[str]) -> str:
