@@ -73,6 +73,17 @@ CHANGES = (
         "`tests/validity/test_dsl_sequential.py`",
     ),
     (
+        "dsl",
+        "slope of a linear regression without an intercept whose covariates are 0 in all labelled rows: `IndexError`; with one such "
+        "covariate an interval made of predictions alone",
+        "no label speaks of it: refused; `tests/dsl/test_worst_settings.py`",
+    ),
+    (
+        "dsl",
+        "slope of a Poisson regression, 20 labels, all of them 0: `LinAlgError`",
+        "an error that says that all labels are 0; `tests/dsl/test_worst_settings.py`",
+    ),
+    (
         "batch",
         "means of several batches, m = 1, frozen learner, labels near a bound: a lower end above the upper one",
         "means, totals and the textbook's ends stay between the bounds of labels, also where a learner predicts beyond them",
