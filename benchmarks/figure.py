@@ -33,6 +33,7 @@ PANELS = {
 
 NAMES = {
     "validstats, reuse check off": "validstats, no reuse check",
+    "validstats, default, with its table": "validstats, with its table",
     "validstats, calibrate and answer": "validstats, default",
     "the learner's two predictions alone": "predictions alone",
     "statsmodels, expert labels alone": "statsmodels, labels alone",
@@ -40,7 +41,7 @@ NAMES = {
 }
 """Names that would not fit into a panel."""
 
-OURS = (("-", "o"), ("--", "o"), (":", "o"))
+OURS = (("-", "o"), ("--", "o"), (":", "o"), ("-.", "o"))
 PEERS = (("#b5722f", "s"), ("#7d68a6", "^"), ("#5f8a4f", "D"), ("#a8475a", "v"))
 TEXT, DPI = "#3c4852", 144
 FLOOR = 0.01
