@@ -11,11 +11,20 @@ import pytest
 
 from validstats import DesignSupervised
 from validstats._typing import AnyArray
+from validstats.dsl import Moment
 
 N = 600
 
 
-def answer(model: str, formula: str, estimator: str, vary: str, then_write: bool) -> tuple[str, str, str]:
+def score(columns: dict[str, AnyArray], b: AnyArray) -> AnyArray:
+    """Least squares of y on x, as a user writes it."""
+    design = np.column_stack([np.ones(len(columns["x"])), columns["x"]])
+    return design * (columns["y"] - design @ b)[:, None]
+
+
+def answer(
+    model: str, formula: str | Moment, estimator: str, vary: str, then_write: bool
+) -> tuple[str, str, str, float]:
     """The summary of one inference and its companions, after the caller wrote over everything that was passed, or not."""
     rng = np.random.default_rng(7)
     x, g, two = rng.normal(size=N), rng.integers(0, 3, N), rng.integers(0, 2, N)
@@ -45,7 +54,15 @@ def answer(model: str, formula: str, estimator: str, vary: str, then_write: bool
             for array in (memory, labels, probability, *beside.values()):
                 array[...] = 0
             frame["judge"] = 1.0
-        return str(result.summary()), repr(result.gold), repr(result.marginal)
+        spread = 0.0 if result.influence is None else float(np.abs(result.influence).sum())
+        return str(result.summary()), repr(result.gold), repr(result.marginal), spread
+
+
+@pytest.mark.parametrize("estimator", ["tuned", "ppi++", "gold"])
+def test_columns_of_a_moment_are_kept(estimator: str) -> None:
+    moment = Moment(score=score, variables=("y", "x"), start=(0.0, 0.0))
+    before, after = (answer("linear", moment, estimator, "weights", write) for write in (False, True))
+    assert after == before
 
 
 @pytest.mark.parametrize("formula", ["y ~ x + g", "y ~ x | g"])

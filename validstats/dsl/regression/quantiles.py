@@ -362,15 +362,7 @@ def _quantile_result(
         outcome=problem.label,
         clustered_by=problem.clustered_by,
         degrees_of_freedom=degrees,
-        guarantee=inference_guarantee(
-            request.calibration,
-            request.confidence_level,
-            estimator=request.estimator,
-            tuning=found.tuning,
-            population=request.population,
-            clustered_by=problem.clustered_by,
-            pairwise_effects=False,
-        ),
+        guarantee=inference_guarantee(request, found.tuning, problem.clustered_by, pairwise_effects=False),
         interval=np.array([[answer.low, answer.high]]),
         notes=(
             "The interval inverts a test; the standard error is its width over twice the critical value.",

@@ -16,7 +16,6 @@ from validstats.holdout.widths.choice import (
     count_candidates,
     difference_half_widths,
     free_half_widths,
-    honest_half_widths,
 )
 from validstats.holdout.widths.coded import (
     CodedCell,
@@ -125,7 +124,6 @@ __all__ = [
     "count_candidates",
     "difference_half_widths",
     "free_half_widths",
-    "honest_half_widths",
     "LOG_ERROR",
     "LOG_NO_ERROR",
     "RESERVE",

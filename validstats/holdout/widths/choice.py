@@ -41,7 +41,6 @@ __all__ = [
     "count_candidates",
     "difference_half_widths",
     "free_half_widths",
-    "honest_half_widths",
 ]
 
 CountMechanism = Literal["one_look", "splitting", "guess_coded"]
@@ -203,20 +202,6 @@ class _Way:
         worst = float(half[order][min(at, len(half) - 1)])
         mean = float(np.dot(half, probability) / probability.sum())
         return CountCandidate("guess_coded", mean, worst, self.t, self.c, self.failure_weight)
-
-
-def honest_half_widths(
-    n: int,
-    allocation: GuessAllocation,
-    *,
-    log_alpha: float,
-    n_guess: int,
-    t: float,
-    c: float,
-    expected: float,
-) -> tuple[Float1D, Float1D]:
-    """Return the half-widths of guess-coded answers and their probabilities, for honest guesses."""
-    return _Way.of(n, allocation, log_alpha, n_guess, t, c, expected).half_widths()
 
 
 def free_half_widths(

@@ -293,6 +293,19 @@ def _numbers_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     )
 
 
+def _held_or_said(result: Any, truth: float, known: Float1D) -> Trial:
+    """The trial of a mean that holds, or of which it is said that scores are too skewed, beside Student's interval."""
+    half = float(stats.t.ppf(0.975, len(known) - 1) * known.std(ddof=1) / math.sqrt(len(known)))
+    warned = any(check.code == "skewed-scores" for check in result.checks)
+    return Trial(
+        warned or result.conf_low <= truth <= result.conf_high,
+        result.conf_high - result.conf_low,
+        abs(float(known.mean()) - truth) <= half,
+        2 * half,
+        fault_of_interval(result.conf_low, result.conf_high, result.estimate),
+    )
+
+
 def _mean_score_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     """A mean of costs or times, in passages or not; it holds, or it is said that they are too skewed for it."""
     n, each = setting["items"], setting["each"]
@@ -301,15 +314,7 @@ def _mean_score_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     score = np.exp(setting["skew"] * (shared + rng.normal(size=(n,)))) + 1.0
     truth = math.exp(setting["skew"] ** 2 * (1.0 + setting["shared"] ** 2) / 2.0) + 1.0
     result = evaluate({"cost": score, "passage": passage}, score="cost", clusters="passage")
-    half = float(stats.t.ppf(0.975, n - 1) * score.std(ddof=1) / math.sqrt(n))
-    warned = any(check.code == "skewed-scores" for check in result.checks)
-    return Trial(
-        warned or result.conf_low <= truth <= result.conf_high,
-        result.conf_high - result.conf_low,
-        abs(float(score.mean()) - truth) <= half,
-        2 * half,
-        fault_of_interval(result.conf_low, result.conf_high, result.estimate),
-    )
+    return _held_or_said(result, truth, score)
 
 
 def _judged_number_trial(setting: Setting, rng: np.random.Generator) -> Trial:
@@ -326,15 +331,7 @@ def _judged_number_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     except EvalFileError as error:
         raise Refused(str(error)) from error
     known, truth = cost[rows], math.exp(setting["skew"] ** 2 / 2.0) + 1.0
-    half = float(stats.t.ppf(0.975, len(known) - 1) * known.std(ddof=1) / math.sqrt(len(known)))
-    warned = any(check.code == "skewed-scores" for check in result.checks)
-    return Trial(
-        warned or result.conf_low <= truth <= result.conf_high,
-        result.conf_high - result.conf_low,
-        abs(float(known.mean()) - truth) <= half,
-        2 * half,
-        fault_of_interval(result.conf_low, result.conf_high, result.estimate),
-    )
+    return _held_or_said(result, truth, known)
 
 
 def _number_ranks_trial(setting: Setting, rng: np.random.Generator) -> Trial:
