@@ -10,10 +10,14 @@ from scipy import stats
 
 from tests.oracles.dsl_cells import cells_by_hand, pairs_of_labels
 from validstats.dsl.fit.cell_intervals import (
+    CellSums,
     cell_counts,
     cell_difference,
+    cell_estimate,
     cell_interval,
     cell_sums,
+    effective_cells,
+    expected_sums,
     label_surprises,
     select_cells,
     table_sums,
@@ -300,6 +304,206 @@ def test_alike_units_may_be_given_once():
         stratum=cells.stratum,
     )
     assert np.allclose(cell_interval(compact), cell_interval(whole), atol=1e-12)
+
+
+def test_sums_of_a_small_table_are_those_written_down():
+    """Three labels of four units in two of three cells: weights 1, 2 and 4, the second unit there twice, the last not labelled."""
+    y, cell = np.array([1.0, 0.5, 0.25]), np.array([0, 0, 1, 1])
+    probability, count = np.array([1.0, 0.5, 0.25, 0.2]), np.array([1.0, 2.0, 1.0, 4.0])
+    for finite, open_parts in ((False, (1.0, 1.0, 1.0)), (True, (0.0, 0.5, 0.75))):
+        sums = table_sums(
+            y, cell[:3], probability[:3], None, cell, probability, 3, count=count, finite=finite
+        )
+        # first cell: ybar = (1 + 2 / 2) / 3 = 2 / 3, so that labels are 1 / 3 above and 1 / 6 below it
+        written = {
+            "share": [3 / 8, 5 / 8, 0],
+            "largest_weight": [2, 5, 0],
+            "smallest_probability": [0.5, 0.2, 1],
+            "n": [2, 1, 0],
+            "total": [3, 4, 0],
+            "square": [5, 16, 0],
+            "mean": [2 / 3, 0.25, 0],
+            "spread": [2 / 9, 0, 0],
+            "fourth": [2 / 81, 0, 0],
+            "open_square": [open_parts[0] + 4 * open_parts[1], 16 * open_parts[2], 0],
+            "open_first": [open_parts[0] / 3 - 4 * open_parts[1] / 6, 0, 0],
+            "open_spread": [open_parts[0] / 9 + 4 * open_parts[1] / 36, 0, 0],
+        }
+        for name, values in written.items():
+            assert getattr(sums, name) == pytest.approx(np.array(values), abs=1e-14), name
+        assert (sums.n_units, sums.finite) == (8.0, finite)
+    del written["n"]
+    assert CellSums(**written, n=sums.n).finite is False  # the law, where nothing else is said
+
+
+def test_equal_probabilities_leave_cells_without_units_without_weight():
+    for n in (1, 3):
+        sums = table_sums(
+            np.ones(1), np.zeros(1, int), np.full(1, 0.5), None, np.zeros(n, int), np.full(n, 0.5), 2
+        )
+        assert sums.largest_weight.tolist() == [2.0, 0.0]
+        assert sums.smallest_probability.tolist() == [0.5, 1.0]
+        assert sums.share.tolist() == [1.0, 0.0]
+    equal = cell_counts(np.ones(3), np.full(3, 5), np.array([0.5, 0.5, 0.0]), 0.1)
+    assert effective_cells(equal) == pytest.approx(2.0)  # and where a weight is given with a share of 0
+    assert effective_cells(replace(equal, largest_weight=np.array([3.0, 1.0, 9.0]))) == pytest.approx(1.6)
+
+
+def test_clusters_of_equal_probability_weigh_by_their_rows_and_may_be_given_once():
+    size, probability = np.array([2.0, 6.0, 4.0]), np.full(3, 0.5)
+    labels = (np.array([0.5, 1.0]), np.zeros(2, int), probability[:2], size[:2])
+    once = table_sums(*labels, np.zeros(3, int), probability, 1, size=size, count=np.array([1.0, 1.0, 2.0]))
+    rows = np.array([0, 1, 2, 2])
+    whole = table_sums(*labels, np.zeros(4, int), probability[[0, 0, 0, 0]], 1, size=size[rows])
+    assert once.largest_weight.tolist() == whole.largest_weight.tolist() == [12.0]
+    shared = table_sums(*labels, np.array([0, 0, 1]), probability, 2, size=size, count=np.array([1.0, 1, 2]))
+    assert shared.share.tolist() == [0.5, 0.5]
+    assert shared.largest_weight.tolist() == [12.0, 8.0]
+
+
+def test_one_label_that_was_sure_to_be_drawn_counts_once():
+    """Its weight is 1, the smallest there is."""
+    one = np.ones(1)
+    sums = cell_sums(np.array([0.75]), np.array([0, 1]), np.array([True, False]), np.ones(2), 2)
+    assert sums.mean.tolist() == [0.75, 0.0]
+    assert cell_estimate(sums) == 0.75  # nobody else can stand in for the other cell
+    counted = cell_counts(one, one, one, 1.0)
+    assert (counted.mean[0], counted.total[0], cell_estimate(counted)) == (1.0, 1.0, 1.0)
+    strata = cell_counts(
+        np.array([1.0, 0, 0, 0]), np.array([1.0, 0, 50, 50]), np.full(4, 0.25), np.array([1, 1, 0.5, 0.5])
+    )
+    assert cell_estimate(replace(strata, stratum=np.array([0, 0, 1, 1]))) == pytest.approx(0.5)
+
+
+def hard_cases():
+    """Name, outcomes, cells, labelled, probability, level: settings in which a clause of the formula decides."""
+    rng = np.random.default_rng(7)
+    # seven labels are as surprising as one at the end of the cell that has one label
+    cell = np.repeat([0, 1], [180, 20])
+    labelled = np.isin(np.arange(200), [*range(60), 190])
+    y = np.where(cell == 0, 0.5 + 0.39 * (2 * (np.arange(200) + 0.5) / 60 - 1), 0.9)
+    yield "a cell of one label", y, cell, labelled, np.full(200, 0.3), 0.95
+    # of eighty labels, which count as at most forty, a third of what is spared where many tell the spread
+    y = 0.5 + 0.17 * (2 * (np.arange(80) + 0.5) / 80 - 1)
+    yield "a third of it", y, np.zeros(80, int), np.ones(80, bool), np.full(80, 0.5), 0.95
+    # eighty labels with 13 times the square of one at the end: w would be more than 1 / 2
+    y = 0.5 + 0.35 * (2 * (np.arange(80) + 0.5) / 80 - 1)
+    yield "more than half", y, np.zeros(80, int), np.ones(80, bool), np.full(80, 0.5), 0.99
+    cell = np.arange(240) % 12
+    labelled = np.arange(240) < 12
+    yield "a dozen cells of one label", rng.random(240), cell, labelled, np.full(240, 0.05), 0.95
+    cell = np.repeat(np.arange(60), [940, *[1] * 59])
+    labelled = np.isin(np.arange(999), [0, 1, *range(940, 999)])
+    y = np.where(np.arange(999) % 2, 1.0, 0.0)
+    yield "nearly all units in a cell of two labels", y, cell, labelled, np.full(999, 0.5), 0.95
+
+
+@pytest.mark.parametrize("finite", [False, True])
+@pytest.mark.parametrize("case", list(hard_cases()), ids=lambda case: case[0])
+def test_every_clause_of_the_formula_is_that_of_the_slow_one(case, finite):
+    _, y, cell, labelled, probability, level = case
+    sums = cell_sums(y[labelled], cell, labelled, probability, int(cell.max()) + 1, finite=finite)
+    with np.errstate(all="raise", under="ignore"):
+        found = cell_interval(sums, level)
+    slow = cells_by_hand(y, cell, labelled, probability, level, finite=finite)
+    assert [found.conf_low, found.conf_high] == pytest.approx(slow, abs=1e-9)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_scores_that_all_lie_at_an_end_are_answered_without_a_numerical_warning(value):
+    sums = cell_sums(np.full(10, value), np.zeros(40, int), np.arange(40) < 10, np.full(40, 0.25), 1)
+    with np.errstate(all="raise", under="ignore"):
+        low, high = cell_interval(sums)[1:]
+    assert (low if value == 0 else high) == value
+    assert 0.15 < high - low < 0.35
+
+
+def test_rounded_shares_lead_out_of_the_range_nowhere():
+    """Twenty times a twentieth is more than 1 in floating point."""
+    share, n = np.full(20, 1 / 20), np.full(20, 5)
+    ones, none = (cell_counts(k * n, n, share, 0.1) for k in (1, 0))
+    assert cell_interval(ones, binary=True).conf_high == 1.0
+    assert cell_difference(ones, none, binary=True).conf_high == 1.0
+    assert cell_difference(none, ones, binary=True).conf_low == -1.0
+
+
+def test_scores_are_no_zeros_and_ones_unless_it_is_said():
+    y = np.linspace(0.05, 0.95, 40)
+    sums = cell_sums(y, np.zeros(40, int), np.ones(40, bool), np.full(40, 0.1), 1)
+    for plain, scores, declared in (
+        (cell_interval(sums), *(cell_interval(sums, binary=b) for b in (False, True))),
+        (cell_difference(sums, sums), *(cell_difference(sums, sums, binary=b) for b in (False, True))),
+    ):
+        assert plain == scores
+        assert plain.conf_high < declared.conf_high
+
+
+@pytest.mark.parametrize("finite", [False, True])
+@pytest.mark.parametrize("ratio", [0.5, 2.0, 4.0])
+def test_more_labels_like_those_there_are_labels_repeated_with_more_probability(ratio, finite):
+    """Four times as many labels are each one four times, and of half as many every second of pairs."""
+    cell = np.array([0, 0, 0, 0, 1, 1])
+    y = np.array([0.1, 0.1, 0.7, 0.7, 0.4, 0.4])
+    probability, population = np.where(cell == 0, 0.2, 0.05), np.array([0] * 30 + [1] * 60)
+
+    def sums(labels, chance):
+        of_unit = np.array([chance[0], chance[-1]])[population]
+        return table_sums(
+            y[labels], cell[labels], chance[labels], None, population, of_unit, 2, finite=finite
+        )
+
+    rows = np.arange(6)
+    found = expected_sums(sums(rows, probability), ratio)
+    wanted = sums(rows[::2] if ratio < 1 else np.repeat(rows, int(ratio)), probability * ratio)
+    for name in ("share", "largest_weight", "smallest_probability", "n", "total", "square", "mean", "spread"):
+        assert getattr(found, name) == pytest.approx(getattr(wanted, name), rel=1e-12), name
+    for name in ("fourth", "open_square", "open_first", "open_spread"):
+        assert getattr(found, name) == pytest.approx(getattr(wanted, name), rel=1e-12, abs=1e-12), name
+    assert cell_interval(found) == pytest.approx(cell_interval(wanted), abs=1e-12)
+
+
+def test_more_labels_than_units_are_all_units():
+    y, cell, probability = np.array([0.2, 0.8, 0.6]), np.array([0, 0, 1]), np.array([0.9, 0.8, 1.0])
+    sums = cell_sums(y, cell, np.ones(3, bool), probability, 2, finite=True)
+    assert 0 < sums.open_square[0] < 1
+    with np.errstate(all="raise"):
+        found = expected_sums(sums, 3.0)
+    assert found.smallest_probability.tolist() == [1.0, 1.0]
+    assert found.open_square.tolist() == found.open_first.tolist() == found.open_spread.tolist() == [0.0, 0.0]
+    a_little = expected_sums(sums, 1.05)
+    known = 1 / 0.9 + 1 / 0.8
+    assert a_little.open_square[0] == pytest.approx(sums.square[0] / 1.05 - known)
+    shrinks = a_little.open_square[0] / sums.open_square[0]
+    assert a_little.open_first == pytest.approx(sums.open_first * [shrinks, 0])
+    assert a_little.open_spread == pytest.approx(sums.open_spread * [shrinks, 0])
+    unequal = replace(sums, open_first=np.array([0.3, 0.0]))
+    assert expected_sums(unequal, 1.05).open_first[0] == pytest.approx(0.3 * shrinks)
+
+
+def test_no_variance_is_that_of_a_two_point_law_or_more():
+    """One label in a cell that has nearly all of three units; of Beta laws with more variance there is none."""
+    share = np.append(1 - 59e-9, np.full(59, 1e-9))
+    sums = cell_counts(np.ones(60), np.ones(60), share, 0.5, n_units=3)
+    estimate, low, high = cell_interval(sums, binary=True)
+    assert estimate == pytest.approx(1.0)
+    assert 0 <= low < 1e-9
+    assert high == 1.0
+
+
+def test_a_cell_without_units_changes_nothing():
+    sums = cell_counts(
+        np.array([1, 0]), np.array([50, 9]), np.array([1.0, 0.0]), 0.5, finite=True, n_units=100
+    )
+    alone = select_cells(sums, np.array([True, False]))
+    assert cell_interval(sums) == pytest.approx(cell_interval(alone), abs=1e-15)
+
+
+def test_a_group_without_units_has_no_share():
+    sums = cell_counts(np.array([3, 0]), np.array([9, 0]), np.array([1.0, 0.0]), 0.1, n_units=90)
+    with np.errstate(all="raise"):
+        nobody = select_cells(sums, np.array([False, True]))
+    assert nobody.share.tolist() == [0.0]
+    assert nobody.n_units == 0.0
 
 
 class TestForming:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from typing import ClassVar
 
 import numpy as np
@@ -19,7 +20,12 @@ from validstats.dsl.sequence.confidence_sequences import (
     sequence_radii,
     sequence_radius,
 )
-from validstats.dsl.sequence.forward import effective_units, forward_predictions, regression_look
+from validstats.dsl.sequence.forward import (
+    effective_units,
+    forward_predictions,
+    predict_upcoming,
+    regression_look,
+)
 from validstats.exceptions import LabellingWarning
 
 
@@ -229,6 +235,60 @@ def test_effective_units_are_those_of_a_slow_loop() -> None:
     assert np.all(np.array(nothing) == 0.0)
     constant = effective_units(regression_look(np.ones((60, 1)), np.ones(60)), np.zeros(60), probability)
     assert constant[0] == 0.0 and constant[1] == np.inf
+
+
+def test_how_many_units_carry_a_coefficient_does_not_depend_on_units_of_measurement() -> None:
+    rng = np.random.default_rng(5)
+    x, probability = np.column_stack([np.ones(60), rng.normal(size=60)]), rng.uniform(0.2, 1.0, 60)
+    error = rng.normal(size=60)
+    for scale in (1e-4, 1e3):
+        found = [
+            effective_units(regression_look(x, k * error / probability), k * error, probability)
+            for k in (1, scale)
+        ]
+        np.testing.assert_allclose(found[0], found[1], rtol=1e-9)
+
+
+def test_columns_of_very_different_size_are_no_collinear_ones_and_a_column_of_zeros_is() -> None:
+    rng = np.random.default_rng(6)
+    x, y = np.column_stack([np.ones(50), rng.normal(size=50)]), rng.normal(size=50)
+    plain, tiny = regression_look(x, y), regression_look(x * [1.0, 1e-5], y)
+    np.testing.assert_allclose(tiny.estimate, plain.estimate * [1.0, 1e5], rtol=1e-6)
+    with pytest.raises(ValueError, match="The columns of design are collinear among the visited units"):
+        regression_look(np.column_stack([x, np.zeros(50)]), y)
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected", "begins"), [(20.0, 15.0, True), (19.99, 1e3, False), (1e3, 14.99, False)]
+)
+def test_an_interval_begins_with_twenty_units_seen_and_fifteen_expected(
+    monkeypatch, seen, expected, begins
+) -> None:
+    machine, truth = corpus(400)
+    labelling = label_all(SequentialLabelling(start=300, random_state=0).fit(machine), truth, 100)
+    module = sys.modules["validstats.dsl.sequence.labelling"]
+    monkeypatch.setattr(module, "effective_units", lambda *_: (np.array([seen]), np.array([expected])))
+    if begins:
+        assert labelling.infer().informative
+    else:
+        with pytest.warns(LabellingWarning, match=r"No interval yet.*20.*15"):
+            assert not labelling.infer().informative
+
+
+def test_a_learner_begins_with_ten_labels() -> None:
+    x, y = np.arange(20.0)[:, None], np.arange(20.0)
+    blocks = np.repeat([0, 1], 10)
+    for n_labels, predicted in ((10, y[10:]), (9, np.full(10, -1.0))):
+        known = np.where(np.arange(20) < n_labels, y, np.nan)
+        found = forward_predictions(LinearRegression(), x, known, blocks, np.full(20, -1.0))
+        np.testing.assert_allclose(found, np.append(np.full(10, -1.0), predicted), atol=1e-9)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_labels_of_one_class_predict_that_class(value) -> None:
+    for n in (1, 3):
+        found = predict_upcoming(LogisticRegression(), np.ones((n, 1)), np.full(n, value), np.ones((2, 1)))
+        assert found.tolist() == [value, value]
 
 
 def test_a_sequence_begins_at_the_first_look_that_is_enough() -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import warnings
+import zlib
 from types import SimpleNamespace
 
 import numpy as np
@@ -321,6 +322,242 @@ ANY = Prior({"n": LogUniform(5, 50)})
 SURE = Claim("sure", ANY, lambda setting, rng: Trial(True), 0.9)
 LITTLE = {"n_trials": 20, "confirm_trials": 2}
 
+ONE = Prior({"n": Choice((7,))})
+
+
+def scripted(outcomes, level=0.9, **options):
+    """A hunt of one setting's worth of words: nine trials are three settings of two, of which the first goes on with six.
+
+    Every trial has the next outcome; those that are raised are errors. What is tried again follows in quarters.
+    """
+    following, seen = iter(outcomes), []
+
+    def trial(setting, rng):
+        seen.append(rng.random())
+        outcome = next(following)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    options = {"confirm_trials": 8, "n_confirmed": 1, "random_state": 3, **options}
+    return hunt([Claim("script", ONE, trial, level)], n_trials=9, **options), seen
+
+
+def test_every_count_of_a_finding_is_that_of_its_trials() -> None:
+    again = [
+        Trial(True, 2.0, True, 1.0, "odd", True, True),
+        Trial(False, 3.0, False, 1.0, "odd"),
+        Refused("too few"),
+        Trial(True, np.inf, True, 1.0),
+        Trial(True, np.inf, True, np.inf),
+        Trial(True, 1.0, None, 0.0),
+        Trial(True, 0.0, None, 1.0, decided=True),
+        ValueError("x" * 130),
+    ]
+    report, seen = scripted([Trial(True)] * 12 + again)
+    [found] = report.findings
+    assert (found.claim, found.setting, found.level) == ("script", {"n": 7}, 0.9)
+    assert (found.held, found.trials, found.refused) == (5, 7, 1)
+    assert found.achieved == 5 / 7
+    assert found.errors == {"odd": 2, "ValueError in trial: " + "x" * 120: 1}
+    assert found.width_ratio == pytest.approx(np.sqrt(6))
+    assert (found.reference_held, found.power, found.reference_power) == (3 / 4, 1.0, 1.0)
+    assert found.silent == pytest.approx(1 / 3)
+    exact = stats.binomtest(5, 7).proportion_ci(0.95, "exact")
+    assert (found.low, found.high) == pytest.approx((exact.low, exact.high))
+    assert found.p_value == pytest.approx(stats.binom.cdf(5, 7, 0.89))
+    assert found.fault and report.faults == (found,) and not report.widest
+    # the first of the trials with a fault, in the first setting: seed, claim, what is tried again, setting, trial
+    assert found.seed == [3, 0, 1_000_000, zlib.crc32(b'{"n": 7}'), 0]
+    assert np.random.default_rng(found.seed).random() == seen[12] and len(seen) == 20
+    assert [f.trials for f in report.drawn] == [8, 2, 2] and not any(f.fault or f.seed for f in report.drawn)
+    assert (report.n_settings, report.n_trials, report.random_state) == (3, 20, 3)
+    assert report.sentence.startswith("1 settings are below their level in 20 trials in 3 settings (0.0 min")
+    assert report.sentence.endswith("seed 3); the worst, script, has errors.")
+    plain = report.to_dict()
+    assert plain["findings"][0]["achieved"] == 5 / 7 and plain["drawn"][0]["achieved"] == 1.0
+    assert plain["widest"] == [] and len(plain["drawn"]) == 3
+
+
+def test_a_finding_without_anything_beside_it_says_nothing_of_it() -> None:
+    report, _ = scripted([Trial(True)] * 20)
+    [found] = report.findings
+    beside = (found.width_ratio, found.reference_held, found.power, found.reference_power, found.silent)
+    assert np.isnan(beside).all()
+    assert (found.held, found.trials, found.p_value, found.seed) == (8, 8, 1.0, [])
+    assert report.sentence.startswith("Nothing was found below its level in 20 trials in 3 settings (0.0 min")
+    assert report.sentence.endswith("seed 3); 1 of the worst were tried again.")
+    refused, _ = scripted([Refused("no")] * 20)
+    assert not refused.findings and np.isnan([f.achieved for f in refused.drawn]).all()
+    assert [(f.trials, f.refused, f.p_value, f.low, f.high) for f in refused.drawn] == [
+        (0, k, 1.0, 0.0, 1.0) for k in (8, 2, 2)
+    ]
+
+
+def test_errors_of_the_search_and_of_several_stages_are_added_up() -> None:
+    """Two trials of the first stage and six of the second: with errors a setting is the worst."""
+    first = [Trial(True)] * 2 + [Trial(True), Trial(False, fault="odd")] + [Trial(True)] * 2
+    second = [Trial(True, fault="odd"), KeyError(1), *[Trial(False)] * 4]
+    report, seen = scripted([*first, *second, *[Trial(True)] * 8])
+    [found] = [f for f in report.drawn if f.errors]
+    assert found.errors == {"odd": 2, "KeyError in trial: 1": 1} and (found.held, found.trials) == (2, 8)
+    assert np.random.default_rng(found.seed).random() == seen[3] and not found.fault
+    assert not report.faults
+
+
+DOUBLE = Trial(True, 2.0, None, 1.0)
+SILENT = Trial(True, np.inf, None, 1.0)
+BLIND = Trial(True, decided=False, reference_decided=True)
+
+
+def kept(held, of, n, level_of=DOUBLE):
+    """Trials with twice the reference's width, whose reference holds in so many of some."""
+    return [Trial(True, 2.0, k < held, 1.0) for k in range(of)] + [level_of] * (n - of)
+
+
+WIDE = {
+    "eight pairs of widths": ([DOUBLE] * 8, 0.9, True),
+    "seven pairs of widths": ([DOUBLE] * 7 + [Trial(True)], 0.9, False),
+    "narrower": ([Trial(True, 1.0, None, 2.0)] * 8, 0.9, False),
+    # 2 standard errors of eight trials at .9 are .21
+    "a reference that may keep its level": (kept(6, 8, 8), 0.9, True),
+    "a reference that does not": (kept(5, 8, 8), 0.9, False),
+    # 2 standard errors of four trials at .5 are .5
+    "a reference at the very limit": (kept(0, 4, 8), 0.5, True),
+    "eight questions that the reference decides": ([BLIND] * 8, 0.9, True),
+    "seven questions": ([BLIND] * 7 + [Trial(True)], 0.9, False),
+    "questions that both decide": ([Trial(True, decided=True, reference_decided=True)] * 8, 0.9, False),
+    "questions that are not asked of both": ([Trial(True, reference_decided=True)] * 8, 0.9, False),
+    "eight without an interval": ([SILENT] * 8, 0.9, True),
+    "one of eight without an interval": ([SILENT] + [Trial(True, 1.0, None, 2.0)] * 7, 0.9, True),
+    "one of seven": ([SILENT] + [Trial(True, 1.0, None, 2.0)] * 6 + [Trial(True)], 0.9, False),
+    "half of eight": ([SILENT] * 4 + [Trial(True, 1.0, None, 2.0)] * 4, 0.9, True),
+    "both without an interval": ([Trial(True, np.inf, None, np.inf)] * 8, 0.9, False),
+}
+
+
+@pytest.mark.parametrize("case", WIDE)
+def test_what_is_tried_again_as_the_widest_or_most_silent(case) -> None:
+    of_first, level, chosen = WIDE[case]
+    outcomes = [*of_first[:2], *[Trial(True)] * 4, *of_first[2:]]
+    report, _ = scripted([*outcomes, *[Trial(True)] * 16], level)
+    assert len(report.widest) == chosen and len(report.findings) == 1
+    if chosen:
+        assert report.widest[0].trials == 8
+        assert report.to_dict()["widest"][0]["achieved"] == 1.0
+        # the second of what is tried again: a seed of its own
+        blamed, seen = scripted([*outcomes, *[Trial(True)] * 2, Trial(False), *[Trial(True)] * 13], level)
+        assert blamed.widest[0].seed[:3] == [3, 0, 1_000_001]
+        assert np.random.default_rng(blamed.widest[0].seed).random() == seen[14]
+
+
+@pytest.mark.parametrize(
+    ("allowance", "kind"), [(0.01, "finite-sample"), (0.01, "marginal-over-family"), (0.02, "asymptotic")]
+)
+def test_a_fault_is_a_p_value_of_one_in_a_hundred_divided_by_what_is_tried_again(allowance, kind) -> None:
+    """Seven of twelve have one of .0065 at .89 and of .0095 at .88: enough for one setting, and not for one of two."""
+
+    def found(n_confirmed, level=0.9):
+        # quarters of three trials of each setting: 3, 3, 1 and 0 of them hold
+        held = iter(
+            [*[True] * 12] + [k < n for n in (3, 3, 1, 0) for _ in range(n_confirmed) for k in range(3)]
+        )
+        claim = Claim("coin", ONE, lambda setting, rng: Trial(next(held)), level, kind)
+        return hunt([claim], n_trials=9, n_confirmed=n_confirmed, confirm_trials=12)
+
+    for n_confirmed in (1, 2):
+        report = found(n_confirmed)
+        p = stats.binom.cdf(7, 12, 0.9 - allowance)
+        assert [f.p_value for f in report.findings] == pytest.approx([p] * n_confirmed)
+        assert 0.005 < p < 0.01 and bool(report.faults) == (n_confirmed == 1)
+        if report.faults:
+            assert report.sentence.endswith("the worst, coin, holds 0.583 for 0.9.")
+    assert found(1, level=0.005).findings[0].p_value == 1.0  # less its allowance a level is 0 at least
+
+
+def test_faults_come_first_and_then_the_smallest_p_value() -> None:
+    sure = Claim("odd", ONE, lambda setting, rng: Trial(True, fault="odd"), 0.9)
+    weak, weaker = (
+        Claim(f"coin {p}", ONE, lambda setting, rng, p=p: Trial(bool(rng.random() < p)), 0.9)
+        for p in (0.85, 0.8)
+    )
+    report = hunt([weak, sure, weaker], n_trials=27, n_confirmed=3, confirm_trials=40, random_state=1)
+    assert report.findings[0].claim == "odd" and [f.fault for f in report.findings] == [True, False, False]
+    assert report.findings[1].p_value <= report.findings[2].p_value < 1.0 == report.findings[0].p_value
+    assert report.faults == report.findings[:1]
+
+
+def test_the_tables_of_a_summary_show_every_finding() -> None:
+    prior = Prior({"share": Choice((0.12345678,)), "law": Choice(("odd",))})
+    claim = Claim("one", prior, lambda setting, rng: Trial(False, 3.0, True, 1.5, "broken"), 0.9)
+    text = " ".join(str(hunt([claim], n_trials=9, n_confirmed=1, confirm_trials=2).summary()).split())
+    for part in ("Worst settings", "Widest and most silent settings beside the reference", "broken", "2.00"):
+        assert part in text
+    page = hunt([claim], n_trials=9, n_confirmed=1, confirm_trials=2).summary()._repr_html_()
+    assert "share 0.1235, law odd" in page
+
+
+class ByHand:
+    """A clock of which every trial takes a hundredth of a second."""
+
+    def __init__(self, monkeypatch) -> None:
+        self.now, self.calls = 50.0, 0
+        clock = SimpleNamespace(monotonic=lambda: self.now, process_time=lambda: self.now)
+        monkeypatch.setattr(sys.modules["validstats.validity.hunt"], "time", clock)
+
+    def trial(self, setting, rng):
+        self.now, self.calls = self.now + 0.01, self.calls + 1
+        return Trial(bool(rng.random() < 0.97))
+
+
+def test_a_timed_hunt_spends_its_time_as_it_says_and_its_store_counts_as_time(monkeypatch, tmp_path) -> None:
+    """Of 3.66 seconds 2.379 are for the search.
+
+    The first round, of unknown cost, has three settings of two trials, of which one goes on with six. A stage of a round
+    (three rounds of three stages) may take .264 seconds, which are twelve settings of two trials; four go on with six, one with
+    18. After 12 + 3 * 66 trials .279 seconds are left, enough for the first stage and for the second to begin. The other 1.08
+    seconds are for what is tried again, in four quarters: three settings of 30 trials, which is what they are asked for.
+    """
+    clock = ByHand(monkeypatch)
+    claim = Claim("coin", ANY, clock.trial, 0.9)
+    options = {"minutes": 0.061, "n_confirmed": 3, "confirm_trials": 30, "store": tmp_path / "hunt.jsonl"}
+    first = hunt([claim], **options)
+    rounds = [2, 2, 8] + 3 * [*[2] * 8, *[8] * 3, 26] + [2] * 8 + [8] * 4
+    assert sorted(f.trials for f in first.drawn) == sorted(rounds)
+    assert [f.trials for f in first.findings] == [30, 30, 30]
+    assert clock.calls == sum(rounds) + 90
+    assert first.minutes == pytest.approx(clock.calls / 6000)
+    again = hunt([claim], **options)
+    assert clock.calls == sum(rounds) + 90
+    assert without_times(again.to_dict()) == without_times(first.to_dict())
+    # a quarter of 1.08 seconds is .09 for each of three settings, so that they get nine or ten trials, and so on
+    short = hunt([claim], **{**options, "confirm_trials": 1000, "store": None})
+    assert all(35 <= f.trials <= 38 for f in short.findings)
+
+
+def test_half_of_the_settings_are_new_after_the_first_round() -> None:
+    origins = []
+
+    class Watched(Prior):
+        def draw(self, rng):
+            origins.append("new")
+            return super().draw(rng)
+
+        def mutate(self, setting, rng):
+            origins.append(setting["kind"])
+            return super().draw(rng)
+
+    prior = Watched({"kind": Choice(("weak", *["plain"] * 4))})
+    claims = [
+        Claim(str(k), prior, lambda setting, rng: Trial(setting["kind"] != "weak"), 0.9) for k in range(5)
+    ]
+    hunt(claims, n_trials=2700, n_confirmed=1, confirm_trials=1)
+    assert origins[:12] == ["new"] * 12  # of the first claim
+    n, new = len(origins) - 60, origins.count("new") - 60
+    assert n > 100 and stats.binomtest(new, n, 0.5).pvalue > 0.01
+    assert origins.count("weak") > 0.4 * (n - new)  # the worst five are parents; a fifth of all is weak
+
+
 HOSTILE = {
     "no claim": (lambda: hunt([], n_trials=20), "one claim or more, got none"),
     "one claim": (lambda: hunt(SURE, n_trials=20), "must be a list of Claim, got Claim"),
@@ -331,6 +568,7 @@ HOSTILE = {
     "negative minutes": (lambda: hunt([SURE], minutes=-3), "minutes must be finite and in .0, inf., got -3"),
     "minutes in words": (lambda: hunt([SURE], minutes="3"), "minutes must be a number, got '3'"),
     "endless minutes": (lambda: hunt([SURE], minutes=float("inf")), "minutes must be finite"),
+    "no minutes": (lambda: hunt([SURE], minutes=0), "minutes must be finite and in .0, inf., got 0"),
     "no trials": (lambda: hunt([SURE], n_trials=0), "n_trials must be at least 1, got 0"),
     "half a trial": (lambda: hunt([SURE], n_trials=0.5), "n_trials must be an integer, got 0.5"),
     "none tried again": (lambda: hunt([SURE], **LITTLE, n_confirmed=-1), "n_confirmed must be at least 1"),
@@ -341,6 +579,16 @@ HOSTILE = {
     ),
     "a folder as store": (lambda: hunt([SURE], **LITTLE, store="."), "store='.' cannot be read and written"),
     "a level of 95": (lambda: Claim("a", ANY, SURE.trial, 95), "level must be finite and in .0, 1., got 95"),
+    "a level of 1": (lambda: Claim("a", ANY, SURE.trial, 1.0), "level must be finite and in .0, 1., got 1"),
+    "a level of 0": (lambda: Claim("a", ANY, SURE.trial, 0.0), "level must be finite and in .0, 1., got 0"),
+    "a level that becomes 1": (
+        lambda: hunt([Claim("a", ANY, SURE.trial, lambda setting: 1.0)], **LITTLE),
+        "level of 'a' must be finite and in .0, 1., got 1",
+    ),
+    "a level that becomes 0": (
+        lambda: hunt([Claim("a", ANY, SURE.trial, lambda setting: 0.0)], **LITTLE),
+        "level of 'a' must be finite and in .0, 1., got 0",
+    ),
     "a level that leaves": (
         lambda: hunt([Claim("a", ANY, SURE.trial, lambda setting: setting["n"])], **LITTLE),
         "level of 'a' must be finite and in .0, 1., got",
