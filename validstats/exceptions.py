@@ -297,6 +297,12 @@ skewed_labels_message = (
     "for model='quantile' or the mean of the logarithm, or {remedy}."
 )
 
+normal_interval_message = (
+    "The interval of {name!r} is that of the paper of estimator={estimator!r}, which takes a normal law for granted. What the "
+    "{n_labelled} labelled rows add is too heavy-tailed or skewed for it: about {held:.0%} of such intervals hold the value, or "
+    "fewer, where {level:.0%} are meant. Take estimator='tuned', which is corrected for that, or label more rows."
+)
+
 sequence_not_begun_message = (
     "No interval yet: after {n_labelled} labels too few units carry the variance of the estimate (about {seen:.0f} of those "
     "labelled, and {expected:.0f} are to be expected; intervals begin at {enough_seen:.0f} and {enough_expected:.0f}). Go on "

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import norm
+from scipy.stats import binomtest, norm
 from statsmodels.genmod import families
 
 from validstats import DesignSupervised
@@ -114,3 +114,44 @@ def test_counts_that_are_all_zero_have_no_root(estimator, family) -> None:
     model = "poisson" if family is None else "glm"
     with pytest.raises(NoRootError, match="all expert labels are 0"):
         study.infer("y ~ x", model=model, family=family, estimator=estimator)
+
+
+def published_slope(estimator, seed, n=445, n_labelled=218, spread=6.518, coarse=True):
+    """A slope from labels drawn by unequal probabilities: whether it holds for these rows, and whether its interval is doubted."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, 2))
+    x[:, 1] = np.where(coarse, rng.exponential(size=n) - 1.0, x[:, 1])
+    y = 0.7 * x[:, 1] + 0.2 * x[:, 0] + rng.normal(size=n)
+    judge = 0.8 * y + 0.2 * y.std() * rng.normal(size=n)
+    weight = spread ** rng.random(n)
+    probability = np.clip(n_labelled * weight / weight.sum(), 0.0, 1.0)
+    labels = np.where(rng.random(n) < probability, y, np.nan)
+    rows = pd.DataFrame(
+        {"judge": (judge > np.median(judge)) * 1.0 if coarse else judge, "a": x[:, 0], "b": x[:, 1]}
+    )
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", LabellingWarning)
+        study = DesignSupervised(random_state=0).fit(rows, surrogate="judge")
+        study.calibrate({"y": labels}, sampling_probability=probability)
+        found = study.infer("y ~ a + b", model="linear", estimator=estimator, population="finite")
+    truth = np.linalg.lstsq(np.column_stack([np.ones(n), x]), y, rcond=None)[0][-1]
+    doubted = any("a normal law for granted" in str(warning.message) for warning in said)
+    return found.conf_low[-1] <= truth <= found.conf_high[-1], doubted
+
+
+@pytest.mark.validity
+@pytest.mark.parametrize("estimator", ["dsl", "ppi"])
+def test_slopes_as_published_hold_or_a_warning_says_that_they_may_not(estimator) -> None:
+    held, doubted = np.array([published_slope(estimator, seed) for seed in range(250)]).T
+    assert binomtest(int((held | doubted).sum()), 250, 0.95, alternative="less").pvalue > 0.01
+    # without the warning the setting shows the fault
+    assert binomtest(int(held.sum()), 250, 0.95, alternative="less").pvalue < 0.001
+
+
+@pytest.mark.parametrize("estimator", ["dsl", "ppi", "ppi++", "tuned"])
+def test_slopes_as_published_are_not_doubted_where_many_labels_are_nearly_normal(estimator) -> None:
+    doubts = [
+        published_slope(estimator, seed, n=4000, n_labelled=2000, spread=1.0, coarse=False)[1]
+        for seed in range(3)
+    ]
+    assert not any(doubts)

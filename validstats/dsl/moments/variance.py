@@ -28,6 +28,7 @@ __all__ = [
     "cluster_ways",
     "clustered_meat",
     "combined_meat",
+    "coverage_lost_by_normal_quantile",
     "coverage_lost_to_skewness",
     "critical_value",
     "design_meat",
@@ -617,6 +618,12 @@ def median_of_splits(params: Float2D, covariances: Float2D) -> tuple[Float1D, Fl
     spread = covariances + distance[:, :, None] * distance[:, None, :]
     std_error = np.sqrt(np.median(np.diagonal(spread, axis1=1, axis2=2), axis=0))
     return estimate, std_error, np.median(spread, axis=0)
+
+
+def coverage_lost_by_normal_quantile(degrees: Float1D, confidence_level: float) -> Float1D:
+    """Return the coverage that an interval loses by the normal quantile, where Student's with these degrees would hold."""
+    z = critical_value(1.0 - confidence_level, None)
+    return np.asarray(2.0 * special.stdtr(degrees, -z) - (1.0 - confidence_level))
 
 
 def coverage_lost_to_skewness(values: Float1D, confidence_level: float) -> tuple[float, float]:
