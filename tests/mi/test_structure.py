@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import hypergeom
 
+from tests.oracles import mi_classical as oracle
 from validstats.mi import LearnedMI
 from validstats.mi.anchors import (
     adjusted_plug_in,
@@ -16,6 +17,7 @@ from validstats.mi.anchors import (
     merge_rare,
     offered_columns,
     plug_in,
+    polynomial_means,
     predicted_levels,
     rank_scores,
     reduce_predictions,
@@ -23,6 +25,7 @@ from validstats.mi.anchors import (
     split_blocks,
 )
 from validstats.mi.anchors.blocks import pairwise_chi_squares
+from validstats.mi.anchors.polynomials import RIDGES
 from validstats.mi.anchors.tables import expected_plug_in
 from validstats.mi.statistics import ANCHOR_NAMES, summarise_data
 
@@ -148,6 +151,52 @@ def test_summaries_of_rows_that_grew_the_trees_show_dependence_where_there_is_no
         naive.append(ksg(rank_scores(reduce_predictions(doubled, targets, 2)), y))
     assert np.mean(left_out) < 0.1
     assert np.mean(naive) > 0.3
+
+
+@pytest.mark.parametrize(("n", "dim", "n_targets"), [(60, 3, 2), (97, 12, 1), (250, 1, 3)])
+def test_polynomials_are_cross_fitted_ridge_regressions(n, dim, n_targets):
+    generator = np.random.default_rng([n, dim])
+    rows = generator.normal(size=(n, dim))
+    targets = generator.normal(size=(n, n_targets)) + rows[:, :1] ** 2
+    targets -= targets.mean(axis=0)
+    np.testing.assert_allclose(
+        polynomial_means(rows, targets), oracle.polynomial_means(rows, targets, RIDGES), rtol=1e-7, atol=1e-9
+    )
+
+
+@pytest.mark.slow
+def test_a_ridge_for_each_fifth_would_show_dependence_where_there_is_none():
+    """Both sides would tell the fifths apart by the size of what is predicted."""
+    generator = np.random.default_rng(17)
+    common, naive = [], []
+    for _ in range(4):
+        x, y = generator.normal(size=(1000, 6)), generator.normal(size=(1000, 1))
+        to_x, to_y = side_targets(x), side_targets(y)
+        for found, own in ((common, False), (naive, True)):
+            of_x, of_y = (
+                rank_scores(
+                    reduce_predictions(oracle.polynomial_means(rows, targets, RIDGES, own), targets, 2)
+                )
+                for rows, targets in ((x, to_y), (y, to_x))
+            )
+            found.append(ksg(of_x, of_y, 3))
+    assert np.mean(common) < 0.05
+    assert np.mean(naive) > 2 * max(np.mean(common), 0.03)
+
+
+def test_indices_find_norms_of_unequal_columns_and_one_of_many():
+    """y = 1.2 |s x| + .3 e with standard deviations .3 to 2 (truth 1.46 by the norm itself), and a cubic of one of twenty (.697)."""
+    generator = np.random.default_rng(18)
+    x = generator.normal(size=(1000, 12)) * np.linspace(0.3, 2.0, 12)
+    norm = np.linalg.norm(x, axis=1, keepdims=True)
+    y = 1.2 * norm + 0.3 * generator.normal(size=(1000, 1))
+    truth = ksg(norm, y)
+    assert candidate(x, y, "index") == pytest.approx(truth, abs=0.2)
+    assert candidate(x, y, "radius") < candidate(x, y, "summary") < truth - 0.5
+    x = generator.normal(size=(1000, 20))
+    y = x[:, 4:5] ** 3 - 3 * x[:, 4:5] + generator.normal(size=(1000, 1))
+    assert candidate(x, y, "index") == pytest.approx(0.697, abs=0.12)
+    assert candidate(x, y, "summary") < 0.56
 
 
 def test_norms_and_tables_are_found():

@@ -40,7 +40,8 @@ def learned_statistic(x: Side, y: Side) -> Callable[[Int1D], float]:
     It is the logit of a network trained to tell dependent from independent data sets, which has more power than the estimate of the
     information itself. Levels without an order are numbered anew under every permutation: their numbers are part of the statistic.
     """
-    weights, head = _estimator().weights_, shipped_dependence_head()
+    whole, head = _estimator().weights_, shipped_dependence_head()
+    weights = whole.first or whole  # the head reads quantiles of the first stage, on which it was trained
 
     def evaluate(order: Int1D) -> float:
         columns = network_columns(x, y.reorder(order))

@@ -29,6 +29,9 @@ ANCHOR_LABELS = {
     "table": "Table, adjusted",
     "log_loss": "Predicted levels",
     "chosen_columns": "Table of few columns",
+    "index": "One side by polynomials",
+    "indices": "Both sides by polynomials",
+    "block_indices": "Blocks by polynomials",
 }
 
 MAX_NOTES = 10

@@ -36,6 +36,7 @@ from validstats.mi.anchors.neighbours import (
     standardise,
     subsample_standard_error,
 )
+from validstats.mi.anchors.polynomials import polynomial_means
 from validstats.mi.anchors.sums import MOST_LEVELS, ColumnSums, pair_tables
 from validstats.mi.anchors.tables import (
     adjusted_plug_in,
@@ -55,6 +56,7 @@ __all__ = [
     "interaction_strength",
     "split_blocks",
     "forest_means",
+    "polynomial_means",
     "offered_columns",
     "rank_scores",
     "reduce_predictions",

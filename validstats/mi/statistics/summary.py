@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from validstats.mi.anchors import (
     merge_rare,
     offered_columns,
     plug_in,
+    polynomial_means,
     predicted_levels,
     rank_scores,
     reduce_predictions,
@@ -71,9 +73,11 @@ MOST_FILLED = 0.5
 
 STRUCTURE_ANCHORS = (
     "summary", "summaries", "blocks", "block_summaries", "matched", "radius", "table", "log_loss", "chosen_columns",
+    "index", "indices", "block_indices",
 )  # fmt: skip
-"""Candidates of the gate: one side summarised, both, sums over blocks (by neighbours, by summaries) and over matched pairs, norms,
-plug-in adjusted for chance, predicted levels, and the table of the columns that matter."""
+"""Candidates of the gate: one side summarised by forests, both, sums over blocks (by neighbours, by summaries) and over matched
+pairs, norms, plug-in adjusted for chance, predicted levels, the table of the columns that matter, and one side summarised by
+polynomials, both, and the sum over blocks by these."""
 _RELATIVE = STRUCTURE_ANCHORS
 STRUCTURE_NAMES = (
     *STRUCTURE_ANCHORS, "summary_low", "summary_max", "blocks_count", "blocks_largest", "blocks_residual",
@@ -99,12 +103,13 @@ def structure_statistics(
     dims = dict.fromkeys(STRUCTURE_ANCHORS, 2)
     single = x.shape[1] == 1 and y.shape[1] == 1
     if not single:
-        low, high, both, dims["summary"] = summary_informations(x, y)
+        wholes = [summary_informations(x, y, means) for means in (summarised_by_forests, polynomial_means)]
+        (low, high, both, dims["summary"]), (_, index, indices, dims["index"]) = wholes
         candidates["summary"], candidates["summaries"] = high, both
+        candidates["index"], candidates["indices"] = index, indices
         values["summary_low"], values["summary_max"] = low, max(high, both)
-        dims["summaries"] = 2 * summary_rank(n)
-        whole = max(high, both)
-        _blocks(x, y, _first_ranks(ranks, n), whole, values, candidates)
+        dims["summaries"] = dims["indices"] = 2 * summary_rank(n)
+        _blocks(x, y, _first_ranks(ranks, n), (max(high, both), index), values, candidates)
         candidates["radius"] = radius_information(parts.white_x[:n], parts.white_y[:n], x, y)
     _tables(tied, n, values, candidates)
     found = np.array([candidates[name] for name in STRUCTURE_ANCHORS])
@@ -133,12 +138,21 @@ def summary_rank(n: int) -> int:
     return 1 if n < 200 else 2
 
 
-def summary_informations(x: Float2D, y: Float2D) -> tuple[float, float, float, int]:
+Means: TypeAlias = Callable[[Float2D, Float2D], Float2D]
+"""Predictions of targets, given the columns of a side, by what did not see the row."""
+
+
+def summarised_by_forests(rows: Float2D, targets: Float2D) -> Float2D:
+    """Predictions by trees."""
+    return forest_means(offered_columns(rows), targets)
+
+
+def summary_informations(x: Float2D, y: Float2D, means: Means) -> tuple[float, float, float, int]:
     """Neighbour estimates between a summary of one side and the other (smaller, larger) and between both; and its dimension."""
     n, rank = len(x), summary_rank(len(x))
     targets_x, targets_y = side_targets(x), side_targets(y)
-    of_x = rank_scores(reduce_predictions(forest_means(offered_columns(x), targets_y), targets_y, rank))
-    of_y = rank_scores(reduce_predictions(forest_means(offered_columns(y), targets_x), targets_x, rank))
+    of_x = rank_scores(reduce_predictions(means(x, targets_y), targets_y, rank))
+    of_y = rank_scores(reduce_predictions(means(y, targets_x), targets_x, rank))
     k = min(3, n - 1)
     both = ksg(of_x, of_y, k)
     one_sided = []
@@ -160,29 +174,38 @@ def _first_ranks(ranks: Int2D, n: int) -> Int2D:
 
 
 def _blocks(
-    x: Float2D, y: Float2D, ranks: Int2D, whole: float, values: dict[str, float], candidates: dict[str, float]
+    x: Float2D,
+    y: Float2D,
+    ranks: Int2D,
+    wholes: tuple[float, float],
+    values: dict[str, float],
+    candidates: dict[str, float],
 ) -> None:
+    """``wholes`` are what summaries, and indices, say of all columns."""
     dim_x = x.shape[1]
     split = split_blocks(ranks, dim_x)
-    sums = [0.0, 0.0]
+    sums = [0.0, 0.0, 0.0]
     larger = 0
     for first, second in split.blocks:
         a, b = x[:, first], y[:, second]
         if len(first) == 1 and len(second) == 1:
-            value = summary = float(pair_information(a[:, 0], b[:, 0], (3, 6)).mean())
+            value = summary = index = float(pair_information(a[:, 0], b[:, 0], (3, 6)).mean())
         else:
             everything = len(first) == dim_x and len(second) == y.shape[1]
-            value = summary = whole if everything else -np.inf
+            summary, index = wholes if everything else (-np.inf, -np.inf)
+            value = summary
             if not everything and larger < MOST_SUMMARY_BLOCKS:
-                _, high, both, _ = summary_informations(a, b)
-                summary = max(high, both)
+                _, high, both, _ = summary_informations(a, b, summarised_by_forests)
+                summary, index = max(high, both), summary_informations(a, b, polynomial_means)[1]
             if len(first) + len(second) <= KSG_COLUMNS:
                 value = ksg(a, b, min(4, len(a) - 1))
-            value, summary = (v if np.isfinite(v) else max(value, summary, 0.0) for v in (value, summary))
+            most = max(value, summary, 0.0)
+            value, summary, index = (v if np.isfinite(v) else most for v in (value, summary, index))
             larger += 1
         sums[0] += value
         sums[1] += max(summary, 0.0)
-    candidates["blocks"], candidates["block_summaries"] = sums
+        sums[2] += max(index, 0.0)
+    candidates["blocks"], candidates["block_summaries"], candidates["block_indices"] = sums
     pairs = split.matched[:MOST_MATCHED]
     candidates["matched"] = float(sum(pair_information(x[:, i], y[:, j], (3, 6)).mean() for i, j in pairs))
     values["matched_count"] = float(len(split.matched))

@@ -283,7 +283,8 @@ def fit_dependence_head(directory: Path, last: int, out: Path) -> None:
     """Train the learned test statistic on finished shards, and write it with its card."""
     recipe = DependenceRecipe()
     pool = load_shards(finished_shards(directory, range(FIRST_TRAINING_SHARD, last)))
-    weights = load_weights(shipped_weights_path("shipped"))
+    whole = load_weights(shipped_weights_path("shipped"))
+    weights = whole.first or whole
     head, losses = train_dependence_head(pool, weights, recipe)
     test = borderline_sets(load_shards(finished_shards(directory, TEST_SHARDS)), recipe.evidence)
     logits, dependent = (
