@@ -224,7 +224,7 @@ def test_which_statistic_serves_which_kinds(parabola) -> None:
     for name in ("learned", "ksg", "histogram"):
         assert bind_statistic(name, levels, other)(identity) == pytest.approx(counted, abs=1e-14)
     one, two = prepare_sides(x > 0, y)
-    weights = LearnedMI().fit().weights_
+    weights = LearnedMI().fit().weights_.first
     for sides in ((one, two), (two, one)):
         rows = [s.rows if s.codes is None else s.codes[:, None].astype(float) for s in sides]
         expected = dependence_evidence(*rows, weights, shipped_dependence_head())
