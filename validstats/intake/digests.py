@@ -220,19 +220,22 @@ def ask_digest(secret: bytes, *asked: Any) -> str:
     hasher = hmac.new(derive_key(secret, "ask"), digestmod=hashlib.sha256)
     for part in asked:
         tag, raw = _encode(part)
-        hasher.update(tag + len(raw).to_bytes(8, "big") + raw)
+        hasher.update(tag + len(raw).to_bytes(8, "big"))
+        hasher.update(raw)
     return hasher.hexdigest()
 
 
-def _encode(part: Any) -> tuple[bytes, bytes]:
+def _encode(part: Any) -> tuple[bytes, bytes | memoryview]:
     if isinstance(part, bytes):
         return b"b", part
     if isinstance(part, str | int | float) or part is None:
         return b"s", repr(part).encode()
     array = _cells(np.asarray(part))
     shape = repr(array.shape).encode()
-    raw = array.tobytes() if array.dtype.kind != "O" else b"\0".join(repr(v).encode() for v in array.tolist())
-    return b"a" + len(shape).to_bytes(2, "big") + shape, raw
+    head = b"a" + len(shape).to_bytes(2, "big") + shape
+    if array.dtype.kind == "O":
+        return head, b"\0".join(repr(v).encode() for v in array.tolist())
+    return head, np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def _cells(array: AnyArray) -> AnyArray:
