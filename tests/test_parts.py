@@ -1,11 +1,19 @@
-"""Pieces of rows are put into one array, whatever their kinds."""
+"""Rows in parts are the rows, and pieces of them are put into one array, whatever their kinds."""
 
 from __future__ import annotations
 
+import weakref
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
+import pandas as pd
 import pytest
 
-from validstats.runtime import filled
+from validstats.runtime import RowParts, filled, is_parts
+from validstats.runtime.parts import sliced, stacked, within
+
+dask = pytest.importorskip("dask")
 
 
 @pytest.mark.parametrize(
@@ -42,3 +50,177 @@ def test_pieces_of_columns_keep_their_shape_and_nothing_is_an_empty_array() -> N
     whole = filled(iter([first]), 2)
     first[:] = 5.0
     assert whole.tolist() == [1.0, 1.0]
+
+
+def test_pieces_are_let_go_one_by_one() -> None:
+    """Pieces of numbers are copied where they belong, so that no more than one of them is in memory."""
+    alive, references = [], []
+
+    def pieces():
+        for k in range(5):
+            alive.append(sum(reference() is not None for reference in references))
+            piece = np.full(3, float(k))
+            references.append(weakref.ref(piece))
+            yield piece
+            del piece
+
+    assert filled(pieces(), 15).tolist() == np.repeat(np.arange(5.0), 3).tolist()
+    assert max(alive) <= 1
+
+
+FRAME = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0, 5.0], "w": list("uvxyz"), "n": [5, 4, 3, 2, 1]})
+
+
+def sources(tmp_path) -> dict[str, object]:
+    import dask.dataframe as dd
+    import polars as pl
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+
+    FRAME.to_parquet(tmp_path / "rows.parquet")
+    return {
+        "list": [FRAME[:3], FRAME[3:3], FRAME[3:]],
+        "tuple": (FRAME[:2], FRAME[2:]),
+        "polars": [pl.from_pandas(FRAME)],
+        "frame": FRAME,
+        "polars frame": pl.from_pandas(FRAME),
+        "function": lambda: iter([FRAME[:1], FRAME[1:]]),
+        "path": tmp_path / "rows.parquet",
+        "text": str(tmp_path / "rows.parquet"),
+        "data set": ds.dataset(pa.Table.from_pandas(FRAME)),
+        "dask": dd.from_pandas(FRAME, npartitions=3, sort=False),
+    }
+
+
+LENGTHS = {
+    "list": [3, 2],
+    "tuple": [2, 3],
+    "polars": [5],
+    "frame": [2, 2, 1],
+    "polars frame": [2, 2, 1],
+    "function": [1, 4],
+    "path": [2, 2, 1],
+    "text": [2, 2, 1],
+    "data set": [2, 2, 1],
+    "dask": [2, 2, 1],
+}
+
+
+@pytest.mark.parametrize("kind", list(LENGTHS))
+def test_rows_in_parts_are_the_rows(kind, tmp_path) -> None:
+    source = sources(tmp_path)[kind]
+    parts = RowParts.of(source, chunk_size=2)
+    with dask.config.set(scheduler="synchronous"):
+        assert parts.lengths.tolist() == LENGTHS[kind]
+        assert parts.starts.tolist() == [0, *np.cumsum(LENGTHS[kind])]
+        assert parts.n == parts.rows.n == 5
+        assert parts.names == ("a", "w", "n")
+        assert parts.column("n").tolist() == [5, 4, 3, 2, 1]
+        assert parts.column("w").tolist() == list("uvxyz")
+        taken = parts.take(np.array([0, 3, 4]))
+        assert isinstance(taken, pd.DataFrame) and taken["w"].tolist() == ["u", "y", "z"]
+        assert taken.index.tolist() == [0, 1, 2]
+        beside = np.arange(10.0, 15.0)
+        assert parts.numbers(_sum_beside, ["a"], beside=(beside,)).tolist() == (beside + FRAME["a"]).tolist()
+        first = parts.numbers(_first_of_part, ["a"], n=len(LENGTHS[kind]))
+        assert first.tolist() == [FRAME["a"][start] + 100 * k for k, start in enumerate(parts.starts[:-1])]
+        if kind in ("path", "text", "data set", "dask"):
+            with pytest.raises(KeyError, match="no column 'c'; the columns are 'a', 'w', 'n'"):
+                list(parts.map(_first_of_part, ["a", "c"]))
+    assert is_parts(source) is (kind not in ("frame", "polars frame"))
+    assert parts.backend == ("polars" if kind.startswith("polars") else "pandas")
+
+
+def _sum_beside(frame, index, beside):
+    return np.asarray(frame["a"]) + beside
+
+
+def _first_of_part(frame, index):
+    return np.asarray(frame["a"])[:1].astype(float) + 100.0 * index
+
+
+def test_what_a_function_carries_travels_as_it_is() -> None:
+    """Dask looks neither into what the function carries nor for a name of it, which would read a fitted learner through."""
+    import dask.dataframe as dd
+
+    parts = RowParts.of(dd.from_pandas(FRAME, npartitions=2, sort=False))
+    with dask.config.set(scheduler="synchronous"):
+        assert sum(parts.map(Carrier(dask.delayed(3)), ["a"])) == 5
+
+
+@dataclass
+class Carrier:
+    """A function with a thing that dask would compute."""
+
+    thing: Any
+
+    def __call__(self, frame: Any, index: int) -> int:
+        assert dask.is_dask_collection(self.thing)
+        return len(frame)
+
+    def __dask_tokenize__(self) -> None:
+        raise AssertionError("nobody needs a name of it")
+
+
+@pytest.mark.parametrize("source", [[1], ["a.csv"], 3, None, np.zeros(3)])
+def test_what_is_no_source_of_rows_is_refused(source) -> None:
+    assert not is_parts(source)
+    with pytest.raises(TypeError):
+        RowParts.of(source)
+
+
+@pytest.mark.parametrize(
+    ("source", "words", "parts"),
+    [([], "has no rows", False), ("nothing", "no file and no folder at 'nothing'", True)],
+)
+def test_nothing_has_no_rows(source, words, parts) -> None:
+    assert is_parts(source) is parts
+    with pytest.raises(ValueError, match=words):
+        RowParts.of(source)
+
+
+def test_sources_without_rows_are_refused_by_name() -> None:
+    with pytest.raises(ValueError, match=r"^The source has no rows\.$"):
+        RowParts.of([FRAME[:0]])
+    with pytest.raises(ValueError, match=r"^train has no rows\.$"):
+        RowParts.of(lambda: iter([FRAME[:0]]), name="train")
+    with pytest.raises(TypeError, match="Piece 1 of source is int, not a data frame"):
+        RowParts.of(lambda: [FRAME, 3]).lengths
+    with pytest.raises(TypeError, match="this one returned int"):
+        RowParts.of(lambda: 3)
+    with pytest.raises(TypeError, match="an iterator that can be used once is not enough"):
+        RowParts.of(iter([FRAME]))
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+
+    with pytest.raises(ValueError, match="The source has no rows"):
+        RowParts.of(ds.dataset(pa.Table.from_pandas(FRAME[:0]))).lengths
+
+
+def test_columns_of_parts_are_named() -> None:
+    parts = RowParts.of([FRAME])
+    assert parts.check_column("w", "y") == "w"
+    with pytest.raises(KeyError, match="no column 'c'"):
+        parts.check_column("c", "y")
+    with pytest.raises(TypeError, match="y must name a column where rows arrive in parts, got Series"):
+        parts.check_column(FRAME["w"], "y")
+
+
+def test_frames_are_sliced_and_stacked() -> None:
+    pieces = list(sliced(FRAME, 2)())
+    assert [len(piece) for piece in pieces] == [2, 2, 1]
+    assert len(list(sliced(FRAME)())) == 1
+    assert stacked([FRAME[:0], *pieces])["n"].tolist() == [5, 4, 3, 2, 1]
+    assert stacked([FRAME[:0]]).columns.tolist() == ["a", "w", "n"]
+    assert stacked([np.arange(2), np.arange(0), np.arange(3)]).tolist() == [0, 1, 0, 1, 2]
+    assert stacked([np.arange(0)]).tolist() == []
+    positions = np.array([0, 3, 4, 9])
+    for begin, n, inside in [
+        (0, 3, [0]),
+        (0, 4, [0, 3]),
+        (3, 2, [0, 1]),
+        (4, 5, [0]),
+        (5, 5, [4]),
+        (10, 3, []),
+    ]:
+        assert within(positions, begin, n).tolist() == inside

@@ -27,7 +27,7 @@ from validstats import (
     Simultaneous,
 )
 from validstats.holdout import HoldoutSearchCV, Ledger, SelectFromHoldout
-from validstats.pipeline import make_pipeline
+from validstats.pipeline import Pipeline, make_pipeline
 
 N = 200
 rng = np.random.default_rng(0)
@@ -300,6 +300,10 @@ def test_a_pipeline_has_the_verbs_of_its_last_step() -> None:
     again = pipeline.calibrate(ROWS, y.iloc[::-1]).infer(ROWS[:20]).conf_high
     np.testing.assert_allclose(again, pipeline.calibrate(ROWS, y).infer(ROWS[:20]).conf_high)
     assert not hasattr(make_pipeline(StandardScaler(), LinearRegression()), "infer")
+    for nothing in ("passthrough", None):
+        steps = [("nothing", nothing), ("scale", StandardScaler()), ("last", mean_of(LinearRegression()))]
+        found = Pipeline(steps).fit(ROWS, y).infer(ROWS[:20])
+        np.testing.assert_allclose(found.conf_high, by_hand.conf_high)
     sets = make_pipeline(StandardScaler(), predictor(LinearRegression(), Simultaneous(miss=0.1))).fit(ROWS, y)
     result = sets.infer(ROWS[:50])
     np.testing.assert_array_equal(result.contains(y[:50]), result.contains(y[:50].iloc[::-1]))

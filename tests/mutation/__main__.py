@@ -58,7 +58,7 @@ MODULES = {
         "mi/permutation/*",
         "mi/anchors/*",
     ),
-    "evals": ("evals/*", "evals/statistics/*"),
+    "evals": ("evals/*", "evals/statistics/*", "evals/readers/*"),
     "hunt": ("validity/hunt", "validity/priors"),
     "rows": ("intake/marks", "intake/digests", "pipeline", "runtime/parts"),
     "cells": ("dsl/fit/cell_intervals", "dsl/sequence/forward"),
@@ -73,6 +73,7 @@ TESTS = {
     "evals": ("tests/evals",),
     "hunt": ("tests/validity/test_hunt.py",),
     "rows": (
+        "tests/intake/test_row_words.py",
         "tests/intake/test_sketches.py",
         "tests/intake/test_learners.py",
         "tests/holdout/test_identity.py",
