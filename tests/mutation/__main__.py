@@ -440,7 +440,15 @@ def main() -> None:
 
 def _in_a_copy(domain: str, arguments: argparse.Namespace, output: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
-        for name in ("validstats", "tests", "benchmarks", "docs", "pyproject.toml", "README.md"):
+        for name in (
+            "validstats",
+            "tests",
+            "benchmarks",
+            "docs",
+            "conftest.py",
+            "pyproject.toml",
+            "README.md",
+        ):
             source = ROOT / name
             if source.is_dir():
                 shutil.copytree(source, Path(folder, name), ignore=shutil.ignore_patterns("__pycache__"))

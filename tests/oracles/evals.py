@@ -145,3 +145,93 @@ def mcnemar_power(n, p10, p01, alpha):
         p = min(1.0, 2 * sum(comb(b + c, i) for i in range(min(b, c) + 1)) / 2 ** (b + c))
         power += probability * (p <= alpha)
     return power
+
+
+def ridge_guess(target, base, known, folds, weights):
+    """Guess of every entry from the known rows of other folds: base + a + b base by least squares with one pseudo-row each."""
+    guess = np.array(base, dtype=float)
+    for i in range(len(base)):
+        train = [j for j in range(len(base)) if known[j] and folds[j] != folds[i]]
+        for k in range(guess.shape[1]):
+            if train:
+                rows = [[sqrt(weights[j]), sqrt(weights[j]) * base[j][k]] for j in train] + [[1, 0], [0, 1]]
+                y = [sqrt(weights[j]) * (target[j][k] - base[j][k]) for j in train] + [0, 0]
+                a, b = np.linalg.lstsq(np.array(rows), np.array(y), rcond=None)[0]
+                guess[i, k] = base[i][k] + a + b * base[i][k]
+    return guess
+
+
+def effective_units(values):
+    """Independent 0/1 units with the variance of values to which a 0 and a 1 are added."""
+    more = [*values, 0.0, 1.0]
+    mean = sum(more) / len(more)
+    return len(values) * mean * (1 - mean) / (sum(x * x for x in more) / len(more) - mean**2)
+
+
+def wilson(mean, n, z):
+    """Roots p of ``(mean - p)^2 = z^2 p (1 - p)/n``."""
+    roots = np.roots([1 + z * z / n, -(2 * mean + z * z / n), mean**2])
+    return sorted(float(root.real) for root in roots)
+
+
+def davidson_covariance(first, second, outcome, tie, prompts, weights, theta, log_nu, advantage):
+    """Sandwich over prompts of the roots of Davidson's moments, their derivatives by differences; last the advantage."""
+    m = len(theta)
+    spread = np.vstack([np.eye(m - 1), -np.ones(m - 1)])  # strengths of mean 0 from all but the last one
+
+    def moments(parameters):
+        strengths = spread @ parameters[: m - 1]
+        more = parameters[m - 1] if advantage is not None else 0.0
+        nu = exp(parameters[-1]) if log_nu is not None else 0.0
+        rows = np.zeros((int(max(prompts)) + 1, len(parameters)))
+        for i, (a, b) in enumerate(zip(first, second)):
+            win, lose, equal = davidson(strengths[a] + more, strengths[b], nu)
+            s = weights[i] * (outcome[i] - (win - lose) / 2)
+            contrast = spread[a] - spread[b]
+            rows[prompts[i], : m - 1] += s * contrast
+            if advantage is not None:
+                rows[prompts[i], m - 1] += s
+            if log_nu is not None:
+                rows[prompts[i], -1] += weights[i] * (tie[i] - equal)
+        return rows
+
+    parameters = np.array(
+        [*theta[:-1], *([] if advantage is None else [advantage]), *([] if log_nu is None else [log_nu])]
+    )
+    slope = np.zeros((len(parameters), len(parameters)))
+    for k in range(len(parameters)):
+        step = np.zeros(len(parameters))
+        step[k] = 1e-5
+        slope[:, k] = (moments(parameters + step).sum(0) - moments(parameters - step).sum(0)) / 2e-5
+    rows = moments(parameters)
+    influence = -np.linalg.solve(slope, rows.T).T
+    groups = len(rows)
+    of_all = influence.T @ influence * groups / (groups - 1)
+    lift = np.zeros((m + (advantage is not None), len(parameters)))
+    lift[:m, : m - 1] = spread
+    if advantage is not None:
+        lift[m, m - 1] = 1.0
+    return rows.sum(0), lift @ of_all @ lift.T
+
+
+def win_rates(first, second, outcome, prompts, n_systems):
+    """Mean over opponents of the share of points, and the covariance from the influence of every prompt."""
+    points = {}
+    for i, (a, b) in enumerate(zip(first, second)):
+        points.setdefault((a, b), []).append((prompts[i], 0.5 + outcome[i]))
+        points.setdefault((b, a), []).append((prompts[i], 0.5 - outcome[i]))
+    n_prompts = max(prompts) + 1
+    rate, influence = np.zeros(n_systems), np.zeros((n_prompts, n_systems))
+    for s in range(n_systems):
+        met = [values for (a, _), values in points.items() if a == s]
+        for values in met:
+            mean = sum(p for _, p in values) / len(values)
+            rate[s] += mean / len(met)
+            for prompt, p in values:
+                influence[prompt, s] += (p - mean) / len(values) / len(met)
+    return rate, influence.T @ influence * n_prompts / (n_prompts - 1)
+
+
+def mcnemar_items(p10, p01, alpha, power, most):
+    """One more than the largest number of pairs, up to ``most``, at which the power is below the one asked for."""
+    return 1 + max(n for n in range(1, most) if mcnemar_power(n, p10, p01, alpha) < power)
