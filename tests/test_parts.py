@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from dataclasses import dataclass
 from typing import Any
@@ -127,6 +128,7 @@ def test_rows_in_parts_are_the_rows(kind, tmp_path) -> None:
         if kind in ("path", "text", "data set", "dask"):
             with pytest.raises(KeyError, match="no column 'c'; the columns are 'a', 'w', 'n'"):
                 list(parts.map(_first_of_part, ["a", "c"]))
+    assert not is_parts([FRAME, 3])
     assert is_parts(source) is (kind not in ("frame", "polars frame"))
     assert parts.backend == ("polars" if kind.startswith("polars") else "pandas")
 
@@ -146,6 +148,21 @@ def test_what_a_function_carries_travels_as_it_is() -> None:
     parts = RowParts.of(dd.from_pandas(FRAME, npartitions=2, sort=False))
     with dask.config.set(scheduler="synchronous"):
         assert sum(parts.map(Carrier(dask.delayed(3)), ["a"])) == 5
+
+
+def test_a_function_that_fails_on_a_part_fails_with_its_own_error(monkeypatch) -> None:
+    """Without a cluster no worker dies."""
+    import dask.dataframe as dd
+
+    for name in ("scheduler", "client"):
+        monkeypatch.delitem(sys.modules, f"distributed.{name}", raising=False)
+    parts = RowParts.of(dd.from_pandas(FRAME, npartitions=2, sort=False))
+    with dask.config.set(scheduler="synchronous"), pytest.raises(ZeroDivisionError):
+        list(parts.map(_divided_by_0, ["a"]))
+
+
+def _divided_by_0(frame, index):
+    return 1 // 0
 
 
 @dataclass

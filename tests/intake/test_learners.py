@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import cross_validate
@@ -308,6 +310,30 @@ def test_a_pipeline_has_the_verbs_of_its_last_step() -> None:
     result = sets.infer(ROWS[:50])
     np.testing.assert_array_equal(result.contains(y[:50]), result.contains(y[:50].iloc[::-1]))
     assert sets.predict_interval(ROWS[:3]).shape == (3, 2)
+    assert result.named is not None
+
+
+@dataclass(frozen=True)
+class Answer:
+    n: int
+
+
+class Last(BaseEstimator):
+    """An estimator whose results do not name rows."""
+
+    named = "its own"
+
+    def fit(self, X, y=None):
+        return self
+
+    def infer(self, X):
+        return Answer(len(X)) if len(X) > 2 else self
+
+
+def test_results_that_name_no_rows_leave_a_pipeline_as_they_are() -> None:
+    pipeline = make_pipeline(StandardScaler(), Last()).fit(ROWS)
+    assert pipeline.infer(ROWS[:3]) == Answer(3)
+    assert pipeline.infer(ROWS[:2]).named == "its own"
 
 
 @pytest.mark.parametrize(("name", "plain"), [("neg_log_loss", "log_loss"), ("neg_brier_score", "brier")])

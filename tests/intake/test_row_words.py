@@ -88,6 +88,11 @@ def test_small_rows_are_copied_and_large_ones_are_not() -> None:
         assert np.asarray(copied_rows(rows, np.array([2, 5]))).shape == (2, 2)
     some = copied_rows(np.zeros(((1 << 16) + 1, 2)), np.arange(10))
     assert some.shape == (10, 2)
+    assert isinstance(
+        copied_rows(pd.DataFrame(np.eye(2)), None), np.ndarray
+    )  # quicker than taking rows of a frame
+    gaps = pd.DataFrame({"a": pd.array([True, None], dtype="boolean")})
+    assert isinstance(copied_rows(gaps, None), pd.DataFrame)
     frame = pd.DataFrame({"a": [1, 2, 3], "b": ["x", "y", "z"]})
     assert copied_rows(frame, np.array([2, 0]))["b"].tolist() == ["z", "x"]
     whole = copied_rows(frame, None)

@@ -26,6 +26,7 @@ from validstats.intake import (
     backend_of,
     check_groups,
     check_vector,
+    is_missing,
     read_array,
 )
 
@@ -331,7 +332,7 @@ def _features(table: EvalTable, names: Sequence[str], judged: bool) -> dict[str,
             if not np.isnan(numbers_there).any():
                 found[name] = numbers_there
                 continue
-        words = np.array(["missing" if v is None or v != v else str(v) for v in values.tolist()])
+        words = np.array(["missing" if is_missing(v) else str(v) for v in values.tolist()])
         if len(np.unique(words)) > _MOST_KINDS:
             raise EvalFileError(
                 f"features= names {name!r}, which has {len(np.unique(words))} kinds of values; it takes numbers without gaps, or "

@@ -39,7 +39,13 @@ from validstats.evals.statistics import (
     win_rate,
 )
 from validstats.guarantee import Guarantee
-from validstats.intake import backend_of, check_confidence_level, check_literal, check_random_state
+from validstats.intake import (
+    backend_of,
+    check_confidence_level,
+    check_literal,
+    check_random_state,
+    is_missing,
+)
 
 __all__ = ["Scale", "rank"]
 
@@ -322,7 +328,7 @@ def winners(table: EvalTable, column: str) -> tuple[Float1D, Float1D, Bool1D, in
     both_bad = 0
     unknown: dict[str, int] = {}
     for row, value in enumerate(values.tolist()):
-        if value is None or (isinstance(value, float) and math.isnan(value)) or str(value).strip() == "":
+        if is_missing(value) or str(value).strip() == "":
             known[row] = False
             continue
         word = str(value).strip()

@@ -13,6 +13,7 @@ import numpy as np
 from validstats.evals.readers.document import Document
 from validstats.evals.readers.errors import EvalFileError
 from validstats.evals.readers.table import Check, EvalTable
+from validstats.intake import is_missing
 
 __all__ = ["CLUSTER_NAMES", "Rows", "category_columns", "content_digest", "scalar_columns"]
 
@@ -26,7 +27,7 @@ _MOST_KINDS = 50
 
 def content_digest(value: Any) -> str:
     """Digest of what an item asks, to notice other content under one name."""
-    if value is None:
+    if not hasattr(value, "__len__") and is_missing(value):
         return ""
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from validstats._typing import Float1D
+from validstats._typing import AnyArray, Float1D
 from validstats.evals.readers.errors import EvalFileError
-from validstats.intake import as_floats
+from validstats.intake import as_floats, is_missing
 
 __all__ = [
     "MISSING_WORDS",
@@ -50,7 +50,9 @@ MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "none", "null", "<na>", "#n/a
 
 def score_of(value: Any) -> float | None:
     """One value as a number, NaN where it is missing; None if it is no score."""
-    if value is None:
+    if hasattr(value, "__len__") and not isinstance(value, str):
+        return None
+    if is_missing(value):
         return math.nan
     if isinstance(value, bool | np.bool_):
         return float(value)
@@ -76,10 +78,25 @@ def score_of(value: Any) -> float | None:
     return number if math.isfinite(number) and "_" not in word else None
 
 
-def as_scores(values: Iterable[Any], name: str) -> Float1D:
+def _one_each(values: Any) -> AnyArray:
+    """A column as an array with one entry a row, lists as they are."""
+    try:
+        array = np.asarray(values)
+    except ValueError:  # lists beside numbers
+        array = np.empty((0, 0))
+    if array.ndim == 1:
+        return array
+    found = np.empty(len(values), dtype=object)
+    for row, value in enumerate(values):
+        found[row] = value
+    return found
+
+
+def as_scores(values: Sequence[Any] | AnyArray, name: str) -> Float1D:
     """A column as numbers; other words are refused with their list."""
-    array = np.asarray(values)
-    if array.dtype.kind == "f" and not isinstance(values, np.ndarray) and (np.abs(array) > 2.0**53).any():
+    array = _one_each(values)
+    large = array.dtype.kind == "f" and bool((np.abs(array[np.isfinite(array)]) > 2.0**53).any())
+    if large and not isinstance(values, np.ndarray):
         # whole numbers beside fractions, which NumPy has rounded
         array = np.array(list(values), dtype=object)
     if array.dtype.kind in "mM":
@@ -118,7 +135,7 @@ def words_of(values: Iterable[Any]) -> dict[str, int]:
 
 def looks_like_scores(values: Sequence[Any]) -> bool:
     """Whether every value of a column is a number, a known word, or missing, and one at least is there."""
-    array = np.asarray(values)
+    array = _one_each(values)
     if array.dtype.kind in "fiub":
         return bool(np.isfinite(array.astype(np.float64)).any())
     seen = False
