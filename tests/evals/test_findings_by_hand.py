@@ -775,20 +775,18 @@ def test_deepeval_ragas_and_lm_eval_rows(tmp_path) -> None:
 
 
 def test_archives_are_bounded_in_size_and_ratio(tmp_path, monkeypatch) -> None:
-    from validstats.evals.readers import limits
-
-    monkeypatch.setattr(limits, "_RATIO_FROM", 1_000)
+    monkeypatch.setattr("validstats.evals.readers.limits._RATIO_FROM", 1_000)
     header = {"header.json": "{}"}
     for size, refused in ((1_000, False), (1_001, True)):
-        monkeypatch.setattr(limits, "MAX_RATIO", 10)
+        monkeypatch.setattr("validstats.evals.readers.limits.MAX_RATIO", 10)
         path = zipped(tmp_path, {**header, "a": b"0" * size})
         with pytest.raises(
             EvalFileError, match="more than 10 times its size" if refused else "without samples"
         ):
             evals.read(path)
-    monkeypatch.setattr(limits, "_RATIO_FROM", 2**20)
+    monkeypatch.setattr("validstats.evals.readers.limits._RATIO_FROM", 2**20)
     for most, refused in ((1_002, False), (1_001, True)):
-        monkeypatch.setattr(limits, "MAX_BYTES", most)
+        monkeypatch.setattr("validstats.evals.readers.limits.MAX_BYTES", most)
         path = zipped(tmp_path, {**header, "a": b"0" * 1_000})
         with pytest.raises(
             EvalFileError,
@@ -798,7 +796,7 @@ def test_archives_are_bounded_in_size_and_ratio(tmp_path, monkeypatch) -> None:
     for name in ("C:/x.json", "..\\x.json", "a/../x.json"):
         with pytest.raises(EvalFileError, match="outside the archive"):
             evals.read(zipped(tmp_path, {**header, name: "{}"}))
-    monkeypatch.setattr(limits, "MAX_BYTES", 20)
+    monkeypatch.setattr("validstats.evals.readers.limits.MAX_BYTES", 20)
     (tmp_path / "t.csv").write_text("item,score\na,1\nbb,0")
     assert len(evals.read(tmp_path / "t.csv")) == 2
     (tmp_path / "t.csv").write_text("item,score\na,1\nbb,0\n\n")
@@ -984,12 +982,14 @@ def test_tables_are_joined_and_taken_apart() -> None:
     with pytest.raises(EvalFileError, match="list of sources is empty"):
         evals.read([])
     assert table.names("task").tolist() == [""] * 5
-    from validstats.evals.readers.table import text_of
 
-    assert text_of(np.array([1.0, np.nan, -2.0])).tolist() == ["1", "", "-2"]
-    assert text_of(np.array([1.5, 2.0])).tolist() == ["1.5", "2.0"]
-    assert text_of(np.array([2.0**53, 1.0])).tolist() == ["9007199254740992.0", "1.0"]
-    assert text_of(np.array([None, "x", 3, pd.NA], dtype=object)).tolist() == ["", "x", "3", ""]
+    def names(values):
+        return evals.read(pd.DataFrame({"item": values, "score": [1] * len(values)})).names("item").tolist()
+
+    assert names(np.array([1.0, np.nan, -2.0])) == ["1", "", "-2"]
+    assert names(np.array([1.5, 2.0])) == ["1.5", "2.0"]
+    assert names(np.array([2.0**53, 1.0])) == ["9007199254740992.0", "1.0"]
+    assert names(np.array([None, "x", 3, pd.NA], dtype=object)) == ["", "x", "3", ""]
 
 
 @pytest.mark.parametrize("missing", [None, math.nan, pd.NA, pd.NaT])
