@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
@@ -212,6 +213,58 @@ def test_scores_of_very_many_rows_are_kept_in_order(monkeypatch) -> None:
         assert_same(result, answered(lambda asked=asked: from_memory(asked)[1]))
 
 
+@pytest.mark.parametrize(("up_to", "ordered"), [(N, False), (N - 1, True)])
+def test_scores_are_in_the_order_of_the_rows_up_to_a_number_of_them(monkeypatch, up_to, ordered) -> None:
+    monkeypatch.setattr("validstats.batch.parts._ORDER_UP_TO", up_to)
+    for question, kept in (("mean", ordered), ("mean within regions", False), ("total of past weeks", False)):
+        calibrate, _ = beside(ASKED[question])
+        fresh = predictor(ASKED[question]).calibrate(divided(CALIBRATION, PLACES), "y", **calibrate)
+        assert fresh.calibration_.ordered is kept
+
+
+def test_parts_without_rows_change_nothing() -> None:
+    for question in ("mean", "total of past weeks", "given predictions"):
+        asked = ASKED[question]
+        old, new = needed(asked, CALIBRATION, "calibrate"), needed(asked, BATCH, "infer")
+        holes = [old.iloc[:0], *divided(old, PLACES), old.iloc[:0]]
+        one, other = (
+            answered(lambda asked=asked, parts=parts, more=more: from_parts(asked, parts, more)[1])
+            for parts, more in ((holes, [new.iloc[:0], new]), (divided(old, PLACES), [new]))
+        )
+        assert_same(one, other)
+
+
+class OwnError(ValueError):
+    """An error that a learner knows by its type."""
+
+
+class Picky(RegressorMixin, BaseEstimator):
+    """A learner that refuses rows, by an error of its own or a plain one."""
+
+    def __init__(self, error: type[Exception]) -> None:
+        self.error = error
+
+    def fit(self, X, y):
+        return self
+
+    def predict(self, X):
+        raise self.error("no such rows")
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(ValueError, "Part 0: no such rows"), (OwnError, "^no such rows"), (TypeError, "Part 0: no")],
+)
+def test_errors_say_their_part_unless_they_have_a_type_of_their_own(error, said) -> None:
+    model = BatchPredictor(FrozenEstimator(Picky(error)), BatchMean(), random_state=0)
+    with pytest.raises(error, match=said) as raised:
+        model.calibrate([CALIBRATION[["a", "b", "y"]]], "y")
+    assert type(raised.value) is error
+
+
 def test_ids_name_the_rows_of_a_result() -> None:
     fresh = predictor(ASKED["mean"]).calibrate(divided(CALIBRATION, PLACES), "y")
     result = answered(lambda: fresh.infer(divided(BATCH, [50]), ids="who"))
@@ -263,3 +316,19 @@ def test_a_source_that_gives_other_rows_the_second_time_is_refused() -> None:
     turns = iter([[CALIBRATION], [CALIBRATION], [CALIBRATION.iloc[1:]]])
     with pytest.raises(ValueError, match="Part 0 of X has 639 rows now"):
         predictor(ASKED["mean"]).calibrate(lambda: next(turns), "y")
+
+
+def test_a_source_that_gives_more_parts_the_second_time_is_refused() -> None:
+    turns = iter([[CALIBRATION], [CALIBRATION], [CALIBRATION, CALIBRATION]])
+    with pytest.raises(ValueError, match="Part 1 of X has 640 rows now"):
+        predictor(ASKED["mean"]).calibrate(lambda: next(turns), "y")
+
+
+def test_predictions_are_one_column() -> None:
+    model = predictor(ASKED["given predictions"])
+    with pytest.raises(
+        ValueError, match=r"X has 2 beside those that are named: 'prediction', 'a'\. Hand over"
+    ):
+        model.calibrate([CALIBRATION[["prediction", "a", "y"]]], "y")
+    with pytest.raises(ValueError, match="X has no column beside 'y': none is left as a feature"):
+        model.calibrate([CALIBRATION[["y"]]], "y")

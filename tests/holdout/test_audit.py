@@ -196,3 +196,65 @@ def test_files_without_scores_say_so(tmp_path: Path, name: str, text: str, messa
     (tmp_path / "b.csv").write_text("accuracy\n0.5\n")
     with pytest.raises(ValueError, match="order of its runs is not known"):
         read_scores(tmp_path / "b.csv", "accuracy", "mlflow")
+
+
+def test_a_log_is_told_from_its_first_line_and_a_table_by_its_columns(tmp_path: Path) -> None:
+    """Hashes have 7 to 64 digits; a table asked for by name keeps its order, whatever its columns are."""
+
+    def read(text: str, source: str = "auto", name: str = "file.txt"):
+        (tmp_path / name).write_text(text)
+        return read_scores(tmp_path / name, "accuracy", source)
+
+    newest_first = "{0} accuracy 0.9\n{0} accuracy 0.25\n"
+    for digits in (7, 40, 64):
+        found = read(newest_first.format("a" * digits))
+        assert (found.scores, found.source) == ((0.25, 0.9), "git-log")
+    table = read("accuracy\n0.9\n0.25\n", name="file.csv")
+    assert (table.scores, table.source, table.decimals) == ((0.9, 0.25), "table", 2)
+    as_table = read(RUNS.replace("metrics.accuracy", "accuracy"), "table", "runs.csv")
+    assert (as_table.scores, as_table.source, as_table.skipped) == ((0.8712, 0.85), "table", 1)
+    as_runs = read(RUNS, "mlflow", "runs.csv")
+    assert (as_runs.scores, as_runs.source, as_runs.skipped) == ((0.85, 0.8712), "mlflow", 1)
+    # the column of the very name comes before that of MLflow's
+    both = read("metrics.accuracy,accuracy\n0.1,0.2\n", name="both.csv")
+    assert both.scores == (0.2,)
+    no_commit = read("accuracy 0.5\naccuracy is 0.75\n", "git-log")
+    assert no_commit.scores == (0.5, 0.75) and no_commit.skipped == 0
+    # a file whose name says that it is packed is never read as text
+    with pytest.raises(ValueError):
+        read(newest_first.format("a" * 7), name="file.parquet")
+
+
+@pytest.mark.parametrize(
+    ("written", "value", "decimals"),
+    [
+        ("85 %", 0.85, 2),
+        ("85.30%", 0.853, 4),
+        ("5 %", 0.05, 2),
+        (".5 %", 0.005, 3),
+        ("100%", 1.0, 2),
+        ("0%", 0.0, 2),
+        ("1", 1.0, 0),
+        ("0.0", 0.0, 1),
+        (".25", 0.25, 2),
+        ("0." + "1" * 17, 0.11111111111111111, 15),
+    ],
+)
+def test_shares_are_read_as_they_are_written(
+    tmp_path: Path, written: str, value: float, decimals: int
+) -> None:
+    file = tmp_path / "log.txt"
+    file.write_text(f"5d6e7f8 Accuracy to {written}\n")
+    found = read_scores(file, "accuracy")
+    assert (found.scores, found.decimals, found.skipped) == ((value,), decimals, 0)
+
+
+def test_cells_without_a_score_are_counted_and_numbers_are_read_without_zeros(tmp_path: Path) -> None:
+    file = tmp_path / "scores.csv"
+    file.write_text("accuracy,note\n0.5,a\n,b\n0.125,c\n,d\n")
+    found = read_scores(file, "accuracy")
+    assert (found.scores, found.decimals, found.skipped) == ((0.5, 0.125), 3, 2)
+    for bad, ends in (("-0.01", "-0.01 to 0.5"), ("1.01", "0.5 to 1.01")):
+        file.write_text(f"accuracy\n0.5\n{bad}\n")
+        with pytest.raises(ValueError, match=f"Scores must be shares between 0 and 1, .* goes from {ends}"):
+            read_scores(file, "accuracy")

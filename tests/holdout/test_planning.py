@@ -238,3 +238,94 @@ def test_more_queries_than_rows() -> None:
     assert "says nothing" in str(result.summary())
     result.plot()
     plt.close("all")
+
+
+def test_what_is_not_said_is_what_the_documentation_says() -> None:
+    said = {
+        "release": "guess",
+        "overfits": 10,
+        "rounds": None,
+        "candidates": 1,
+        "baseline": 1.0,
+        "analysis": None,
+        "expected": 0.85,
+        "discordant": 0.1,
+        "confidence_level": 0.95,
+    }
+    assert plan(500, 4) is plan(500, 4, **said)
+    assert (
+        plan(queries=1, difference=0.9).release == "difference"
+        and plan(queries=1, width=0.9).release == "guess"
+    )
+
+
+def test_the_ends_of_what_may_be_declared() -> None:
+    at_ends = {"n": 2, "queries": 1, "overfits": 0, "rounds": 1, "expected": 0.0, "confidence_level": 0.5}
+    assert plan(**at_ends, discordant=1.0, baseline=1.0).n == 2
+    assert plan(**{**at_ends, "expected": 1.0}).n == 2
+    for wrong in (
+        {"expected": -0.1},
+        {"expected": 1.1},
+        {"discordant": 0.0},
+        {"discordant": 1.1},
+        {"baseline": 1.1},
+    ):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            plan(100, 5, **wrong)
+    with pytest.raises(ValueError, match="width must be"):
+        plan(100, width=0.0)
+    with pytest.raises(ValueError, match="candidates must be at least 1"):
+        plan(100, 5, candidates=0)
+
+
+def test_everything_that_a_plan_says_of_itself() -> None:
+    result = plan(1_000, 10, overfits=3, rounds=2, release="numeric", confidence_level=0.9)
+    assert (result.n, result.queries, result.overfits, result.rounds) == (1_000, 10, 3, 2)
+    assert (result.release, result.confidence_level) == ("numeric", 0.9)
+    best = result.candidates[0]
+    assert (result.best, result.choice, result.half_width) == (best, best.name, best.half_width)
+    assert result.half_width_of(best.name) == best.half_width
+    assert result.terms == [candidate.label for candidate in result.candidates]
+    assert result.naive == result.nonadaptive == pytest.approx(np.sqrt(np.log(20 / 0.1) / 2000))
+    assert result.answer.startswith(
+        "With 1,000 rows each of 10 adaptively chosen questions is answered to within"
+    )
+    assert (
+        f"{best.half_width:.3f} (mechanism {best.name!r}), all together in 90 of 100 studies" in result.answer
+    )
+    tidy = result.tidy()
+    assert tidy["chosen"].tolist() == [True] + [False] * (len(result.candidates) - 1)
+    assert tidy["half_width"].tolist() == [candidate.half_width for candidate in result.candidates]
+    assert result.glance().iloc[0].to_dict() == {
+        "n": 1_000,
+        "queries": 10,
+        "overfits": 3,
+        "release": "numeric",
+        "confidence_level": 0.9,
+        "mechanism": best.name,
+        "half_width": best.half_width,
+    }
+    none = plan(10, 100_000, release="argmax")
+    assert none.answer.startswith("10 rows say nothing about 100,000 adaptively chosen batches")
+    assert not none.tidy()["chosen"].any()
+    assert "comparisons" in plan(1_000, 2, release="difference").answer
+    text = " ".join(str(result.summary(details=True)).split())
+    for part in ("in at least 90 of 100 studies", "no more than 10 questions are asked", "Chosen by auto"):
+        assert part in text
+
+
+@pytest.mark.parametrize("power", [0.15, 0.5, 1.0])
+@pytest.mark.parametrize("edge", [1, 2, 7, 100, 4_321, 99_999, 100_000])
+def test_the_largest_number_is_found_in_few_steps(power, edge) -> None:
+    """Half-widths that grow as a power: a number is looked for whose half-width is known beforehand."""
+    from validstats.holdout.planner import _largest
+
+    asked = []
+
+    def half_width(number):
+        asked.append(number)
+        return 0.9 * (number / 100_000) ** power
+
+    width = 0.9 * ((edge + 0.5) / 100_000) ** power
+    assert _largest(half_width, lambda half: half <= width, width, 100_000, 1, 0.15) == edge
+    assert len(asked) <= 14 and len(set(asked)) == len(asked) and 1 <= min(asked) <= max(asked) <= 100_000

@@ -62,6 +62,14 @@ MODULES = {
     "hunt": ("validity/hunt", "validity/priors"),
     "rows": ("intake/marks", "intake/digests", "pipeline", "runtime/parts"),
     "cells": ("dsl/fit/cell_intervals", "dsl/sequence/forward"),
+    "asking": (
+        "holdout/asking/*",
+        "holdout/audit",
+        "holdout/past_scores",
+        "holdout/planner",
+        "holdout/search",
+    ),
+    "checks": ("batch/checks", "batch/parts"),
 }
 """Domain -> its theory modules, as patterns below the package."""
 
@@ -91,6 +99,40 @@ TESTS = {
         "tests/dsl/test_exact_intervals.py",
         "tests/dsl/test_intervals_of_shares.py",
         "tests/dsl/test_sequential.py",
+    ),
+    "asking": tuple(
+        f"tests/holdout/test_{name}.py"
+        for name in (
+            *(
+                "audit",
+                "calibrate",
+                "charges",
+                "class_order",
+                "copies",
+                "declaration",
+                "final",
+                "gate",
+                "growing",
+                "guess_cells",
+            ),
+            *(
+                "guesses",
+                "infer",
+                "leaderboards",
+                "mass",
+                "not_means",
+                "own_mechanisms",
+                "paired_and_capital",
+                "planning",
+            ),
+            *("plans", "releases", "rounds", "search", "searching_programs", "summary", "worked_numbers"),
+        )
+    ),
+    "checks": (
+        "tests/batch/test_arguments.py",
+        "tests/batch/test_checks_of_assumptions.py",
+        "tests/batch/test_rows_in_parts.py",
+        "tests/batch/test_units_and_checks.py",
     ),
 }
 """Domain -> its tests; the doctests of the theory modules belong to them."""
