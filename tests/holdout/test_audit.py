@@ -11,7 +11,7 @@ import pytest
 
 from validstats.holdout import audit_looks, log_description, read_scores
 from validstats.holdout.audit import estimate_drift, log_record, log_rises
-from validstats.holdout.widths import clopper_pearson
+from validstats.holdout.widths import cell_interval, clopper_pearson, log_near_code, rounded_counts
 
 
 def test_widths_of_the_method() -> None:
@@ -258,3 +258,113 @@ def test_cells_without_a_score_are_counted_and_numbers_are_read_without_zeros(tm
         file.write_text(f"accuracy\n0.5\n{bad}\n")
         with pytest.raises(ValueError, match=f"Scores must be shares between 0 and 1, .* goes from {ends}"):
             read_scores(file, "accuracy")
+
+
+def test_every_row_of_an_audit_is_the_one_computed_by_hand() -> None:
+    """Five things are known, so that each has a fifth of the level, divided by exp(nats)."""
+    shown = [0.81, 0.84, 0.8, 0.85]
+    audit = audit_looks(
+        400, 0.85, decimals=2, looks=6, scores=shown, rises=2, best_shown=True, description_bits=3, candidates=7,
+        confidence_level=0.9,
+    )  # fmt: skip
+    rises = math.log(math.comb(6, 2)) + math.log(7) + 2 * math.log(101)
+    nats = {
+        "at most 6 looks, rounded to 2 decimals": 6 * math.log(101),
+        "the list of all 4 scores in order": -log_record([81, 84, 80, 85], 101.0),
+        "the best score so far was shown, 2 rises in 6 looks": rises,
+        "a description of 3 bits reproduces the model": 3 * math.log(2),
+        "the model is one of 7 fixed beforehand": math.log(7),
+    }
+    low, high = rounded_counts(0.85, 2, 400, truncated=False)
+    assert (low, high) == (338, 342)
+    assert {row.known: row.nats for row in audit.rows} == pytest.approx(nats)
+    for row in audit.rows:
+        assert (row.low, row.high) == pytest.approx(
+            cell_interval(low, high, 400, math.log(0.02) - nats[row.known])
+        )
+        assert row.half_width == pytest.approx((row.high - row.low) / 2)
+    widths = [row.half_width for row in audit.rows]
+    assert widths == sorted(widths) and audit.terms == [row.known for row in audit.rows]
+    best = audit.best
+    assert best.known.startswith("the model is one of 7") and best.nats == pytest.approx(math.log(7))
+    assert (audit.estimate, audit.conf_low, audit.conf_high) == (0.85, best.low, best.high)
+    assert audit.single_look == cell_interval(low, high, 400, math.log(0.1)) == tuple(audit.naive)
+    assert (audit.looks, audit.n, audit.drift, audit.informative) == (6, 400, None, True)
+    assert audit.mass == pytest.approx(1 / 14)
+    assert audit.glance().iloc[0].to_dict() == {
+        "n": 400, "looks": 6, "score": 0.85, "conf_low": best.low, "conf_high": best.high, "confidence_level": 0.9,
+        "mass": audit.mass, "drift": None,
+    }  # fmt: skip
+    tidy = audit.tidy()
+    assert tidy["half_width"].tolist() == widths and tidy["estimate"].tolist() == [0.85] * 5
+    assert audit.answer.startswith("After 6 looks at 400 rows a score of 0.85 stands for 85.0 % (")
+
+
+def test_what_an_audit_says_where_little_is_known() -> None:
+    unknown = audit_looks(1000, 0.85, candidates=3)
+    assert unknown.looks == 0 and unknown.answer.startswith("On 1,000 used rows a score of 0.85 stands for")
+    hopeless = audit_looks(3, 0.33, decimals=2, looks=1000)
+    assert (hopeless.conf_low, hopeless.conf_high, hopeless.informative) == (0.0, 1.0, False)
+    at_end = audit_looks(50, 1.0, looks=1)
+    assert at_end.conf_high == 1.0 and at_end.informative
+    assert audit_looks(50, 0.0, looks=1).informative
+    # scores are cut off and not rounded: 85 hundredths are 850 to 859 of 1,000 rows
+    cut = audit_looks(1000, 0.85, decimals=2, looks=1, truncated=True)
+    assert cut.single_look == cell_interval(850, 859, 1000, math.log(0.05))
+    # as many looks as scores may be said, and decimals from none to fifteen
+    assert audit_looks(1000, 0.85, scores=[0.85, 0.8], looks=2).looks == 2
+    assert audit_looks(10, 1.0, decimals=0, looks=1).rows[0].nats == pytest.approx(math.log(2))
+    assert audit_looks(10, 0.5, decimals=15, looks=1).rows[0].nats == pytest.approx(math.log(11))
+    for decimals in (-1, 16):
+        with pytest.raises(ValueError, match="decimals"):
+            audit_looks(10, 0.5, decimals=decimals, looks=1)
+    assert audit_looks(10, 0.5, description_bits=0).rows[0].nats == 0.0
+    rises = audit_looks(1000, 0.85, looks=5, rises=5)
+    assert {row.nats for row in rises.rows} == {pytest.approx(math.log(6)), pytest.approx(5 * math.log(1001))}
+
+
+def test_the_record_code_looks_at_the_best_and_the_last() -> None:
+    steps = [(9, (5, 5)), (3, (9, 9)), (4, (9, 3)), (9, (9, 4))]
+    expected = -math.log(50.0) + sum(log_near_code(unit, near, 50.0) for unit, near in steps)
+    assert log_record([5, 9, 3, 4, 9], 50.0) == pytest.approx(expected)
+
+
+def test_counts_and_decimals_as_units_of_a_record() -> None:
+    """With a hundred rows two decimals are counts and units alike, and three decimals are finer than counts."""
+    for decimals in (2, 3):
+        record = audit_looks(100, 0.5, decimals=decimals, scores=[0.5, 0.53]).rows
+        nats = {row.nats for row in record if "list of all" in row.known}
+        assert nats == {pytest.approx(-log_record([50, 53], 101.0))}
+    # of 150 rows 100 are .667, and .663 is none of them
+    assert audit_looks(150, 0.667, decimals=3, scores=[0.667]).looks == 1
+    with pytest.raises(ValueError, match=r"scores has 0\.663, which is no share of n=150 rows"):
+        audit_looks(150, 0.667, decimals=3, scores=[0.667, 0.663])
+    with pytest.raises(ValueError, match=r"scores has 0\.6665, which is not rounded to decimals=3"):
+        audit_looks(150, 0.667, decimals=3, scores=[0.667, 0.6665])
+    for outside in (-0.01, 1.01):
+        with pytest.raises(ValueError, match="scores must be"):
+            audit_looks(100, 0.5, decimals=2, scores=[0.5, outside])
+
+
+def test_lengths_of_descriptions_in_bits() -> None:
+    """Eight a byte, and 1, 4, 4, 5, 9 for the lengths 0, 1, 2, 3 and 15 by Elias' code of one more."""
+    for text, bits in (("", 1), ("x", 12), ("xy", 20), ("\u00e9", 20), (b"abc", 29), ("x" * 15, 129)):
+        assert log_description(text) == pytest.approx(-bits * math.log(2))
+
+
+def test_the_drift_is_that_of_a_slow_loop() -> None:
+    results = np.random.default_rng(1).random((3, 7)) < 0.5
+    order = np.random.default_rng(7)
+    total = 0.0
+    for _ in range(5):
+        rows = order.permutation(7)
+        here, there = rows[:3], rows[3:]
+        means = [float(np.mean([results[k, i] for i in here])) for k in range(3)]
+        winner = means.index(max(means))  # the first of the best
+        total += means[winner] - float(np.mean([results[winner, i] for i in there]))
+    assert estimate_drift(results, halves=5) == pytest.approx(total / 5 / 2**0.5)
+    assert estimate_drift(np.eye(2), halves=1) == pytest.approx(1 / 2**0.5)
+    for shape in ((1, 5), (5, 1)):
+        with pytest.raises(ValueError, match=r"results must have shape \(models, rows\), got"):
+            estimate_drift(np.ones(shape))
+    assert audit_looks(7, 0.57, decimals=2, looks=3, results=results).drift == estimate_drift(results)
