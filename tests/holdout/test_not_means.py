@@ -9,6 +9,15 @@ import pytest
 from scipy import stats
 from sklearn import metrics
 
+from validstats.holdout.asking.inputs import (
+    check_finite_bounds,
+    check_labels,
+    check_users,
+    classes_of,
+    is_list_of_targets,
+    seed_of,
+)
+from validstats.holdout.asking.whole import WHOLE_METRICS, r2
 from validstats.holdout.widths import (
     auc_interval,
     average_precision_interval,
@@ -73,3 +82,120 @@ def test_perfect_and_useless_scores() -> None:
     assert high == 1.0 and low > 0.95
     low, high = average_precision_interval(np.ones(4000), np.zeros(4000), LEVEL)
     assert high == 1.0 and low > 0.85
+
+
+Y = np.array([1, 1, 1, 0, 0, 0, 0, 0])
+SAID = np.array([1, 1, 0, 1, 0, 0, 0, 0])
+SCORES = np.array([0.9, 0.8, 0.3, 0.7, 0.3, 0.2, 0.1, 0.0])
+
+
+def test_scores_of_all_rows_together_are_scikit_learns() -> None:
+    """Two of three are found, and two of the three that are said are right; of the others four of five."""
+    for name, value in (
+        ("f1", 2 / 3),
+        ("precision", 2 / 3),
+        ("recall", 2 / 3),
+        ("balanced_accuracy", 11 / 15),
+    ):
+        assert WHOLE_METRICS[name].score(Y, SAID) == pytest.approx(value)
+    said = np.array([1, 0, 0, 1, 1, 1, 0, 0])  # one of three is found, and one of four is right
+    for name, value in (
+        ("f1", 2 / 7),
+        ("precision", 1 / 4),
+        ("recall", 1 / 3),
+        ("balanced_accuracy", 11 / 30),
+    ):
+        assert WHOLE_METRICS[name].score(Y, said) == pytest.approx(value)
+    assert WHOLE_METRICS["auc"].score(Y, SCORES) == pytest.approx(metrics.roc_auc_score(Y, SCORES))
+    assert WHOLE_METRICS["average_precision"].score(Y, SCORES) == pytest.approx(
+        metrics.average_precision_score(Y, SCORES)
+    )
+    none = np.zeros(8, dtype=int)
+    for name in ("f1", "precision", "recall"):
+        assert WHOLE_METRICS[name].score(none, none) == 0.0
+    assert WHOLE_METRICS["recall"].score(Y, none) == WHOLE_METRICS["precision"].score(none, SAID) == 0.0
+    assert WHOLE_METRICS["balanced_accuracy"].score(np.array([0, 1, 2, 2]), np.array([0, 1, 2, 0])) == 5 / 6
+
+
+def test_intervals_of_all_rows_together_are_those_of_their_laws() -> None:
+    for name, beta in (("f1", 1.0), ("precision", 0.0), ("recall", math.inf)):
+        expected = f_score_interval(Y, SAID, LEVEL, positive=1, beta=beta)
+        assert WHOLE_METRICS[name].bound(Y, SAID, LEVEL) == expected
+    assert WHOLE_METRICS["balanced_accuracy"].bound(Y, SAID, LEVEL) == balanced_accuracy_interval(
+        Y == SAID, Y, LEVEL
+    )
+    positive, negative = SCORES[:3], SCORES[3:]
+    assert WHOLE_METRICS["auc"].bound(Y, SCORES, LEVEL) == auc_interval(positive, negative, LEVEL)
+    expected = average_precision_interval(positive, negative, LEVEL)
+    assert WHOLE_METRICS["average_precision"].bound(Y, SCORES, LEVEL) == expected
+    for name in ("auc", "average_precision"):
+        for one_class in (np.zeros(8), np.ones(8)):
+            assert WHOLE_METRICS[name].bound(one_class, SCORES, LEVEL) == (0.0, 1.0)
+    kinds = {
+        name: (metric.classes, metric.row_mean, metric.response) for name, metric in WHOLE_METRICS.items()
+    }
+    assert kinds == {
+        "f1": (2, False, "predict"),
+        "precision": (2, False, "predict"),
+        "recall": (2, False, "predict"),
+        "balanced_accuracy": (-1, False, "predict"),
+        "auc": (2, False, "decision"),
+        "average_precision": (2, False, "decision"),
+    }
+
+
+def test_explained_variance_is_that_of_the_outcome_cut_to_its_bounds() -> None:
+    metric = r2(bounds=(0, 2))
+    y, said = np.array([-1.0, 0.5, 1.0, 5.0]), np.array([0.2, 0.4, 3.0, 1.5])
+    cut, told = np.array([0.0, 0.5, 1.0, 2.0]), np.array([0.2, 0.4, 2.0, 1.5])
+    assert metric.score(y, said) == pytest.approx(metrics.r2_score(cut, told))
+    assert metric.bound(y, said, LEVEL) == r2_interval(cut, said, LEVEL, bounds=(0.0, 2.0))
+    assert (metric.name, metric.bounds, metric.classes) == ("r2(bounds=(0.0, 2.0))", (-1.0, 1.0), 0)
+    for bounds in ((1, 1), (2, 1), (0, math.inf)):
+        with pytest.raises(ValueError, match=r"bounds\[1\] must be"):
+            r2(bounds=bounds)
+
+
+def test_labels_are_one_value_a_row() -> None:
+    assert check_labels([[1], [2]], 2, "y").tolist() == [1, 2]
+    assert check_labels(["a", "b"], 2, "y").tolist() == ["a", "b"]
+    for values, n, shape in (([1, 2], 3, "(2,)"), (np.ones((2, 2)), 2, "(2, 2)"), ([], 0, "(0,)")):
+        with pytest.raises(ValueError) as refused:
+            check_labels(values, n, "y")
+        assert str(refused.value).endswith(f"each of the {n} rows of X, at least one, got shape {shape}.")
+    for values in ([1.0, math.nan], [1.0, math.inf], ["a", None]):
+        with pytest.raises(ValueError, match="y must not contain"):
+            check_labels(values, 2, "y")
+
+
+def test_classes_are_the_values_of_what_has_no_fractions() -> None:
+    assert classes_of(np.array([2.0, 1.0, 2.0])).tolist() == [1.0, 2.0]
+    assert classes_of(np.array(["b", "a"])).tolist() == ["a", "b"]
+    assert classes_of(np.array([1.0, 1.5])).tolist() == []
+
+
+def test_users_share_the_queries() -> None:
+    assert check_users({"a": 2, "b": 3}, 5, "a") == {"a": 2, "b": 3}
+    assert check_users(None, 5, "a") == {}
+    with pytest.raises(ValueError, match="users may have 6 queries together, more than queries=5"):
+        check_users({"a": 3, "b": 3}, 5, "a")
+    with pytest.raises(ValueError, match="user='c' has no share; users are 'a'"):
+        check_users({"a": 3}, 5, "c")
+    with pytest.raises(ValueError, match="users must be at least 1"):
+        check_users({"a": 0}, 5, "a")
+
+
+def test_bounds_are_finite_and_seeds_are_drawn() -> None:
+    assert check_finite_bounds((0, 2)) == (0.0, 2.0)
+    for bounds in ((0, math.inf), (-math.inf, 1)):
+        with pytest.raises(ValueError, match="bounds must be two finite numbers"):
+            check_finite_bounds(bounds)
+    assert seed_of(3) == np.random.default_rng(3).integers(2**31)
+
+
+def test_lists_of_models_are_told_from_lists_of_predictions() -> None:
+    from sklearn.linear_model import LinearRegression
+
+    model = LinearRegression()
+    assert is_list_of_targets([model]) and is_list_of_targets((model, model))
+    assert not any(map(is_list_of_targets, ([], [model, [0, 1]], [0, 1], model, np.zeros(2))))
