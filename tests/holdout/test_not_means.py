@@ -17,6 +17,16 @@ from validstats.holdout.asking.inputs import (
     is_list_of_targets,
     seed_of,
 )
+from validstats.holdout.asking.metrics import (
+    NAMED_METRICS,
+    Metric,
+    absolute_error,
+    coverage,
+    log_loss,
+    rescaling,
+    squared_error,
+    subgroup_accuracy,
+)
 from validstats.holdout.asking.whole import WHOLE_METRICS, r2
 from validstats.holdout.widths import (
     auc_interval,
@@ -199,3 +209,95 @@ def test_lists_of_models_are_told_from_lists_of_predictions() -> None:
     model = LinearRegression()
     assert is_list_of_targets([model]) and is_list_of_targets((model, model))
     assert not any(map(is_list_of_targets, ([], [model, [0, 1]], [0, 1], model, np.zeros(2))))
+
+
+def test_values_of_named_metrics_are_those_of_their_formulas() -> None:
+    y, said = np.array([0, 1, 2, -1]), np.array([0, 2, 2, 0])
+    probabilities = np.array([[0.5, 0.25, 0.25], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    assert NAMED_METRICS["accuracy"].values(y, said).tolist() == [1.0, 0.0, 1.0, 0.0]
+    assert NAMED_METRICS["error"].values(y, said).tolist() == [0.0, 1.0, 0.0, 1.0]
+    # half the sum of (p_k - [k = y])^2; a class that training rows do not have has probability 0
+    assert NAMED_METRICS["brier"].values(y, probabilities).tolist() == [0.1875, 0.0, 1.0, 1.0]
+    assert NAMED_METRICS["neg_brier_score"].values(y, probabilities).tolist() == [-0.1875, 0.0, -1.0, -1.0]
+    log = log_loss(clip=0.125).values(y, probabilities)
+    assert log == pytest.approx([math.log(2), 0.0, math.log(8), math.log(8)])
+    # one column of probabilities is of the second class; the last class and one beyond it
+    two = np.array([0.25, 0.25, 0.25])
+    assert np.exp(-log_loss().values(np.array([0, 1, 2]), two)) == pytest.approx([0.75, 0.25, 0.01])
+    for wrong in ([[1.1, 0.0]], [[-0.1, 1.0]], [[math.nan, 1.0]]):
+        with pytest.raises(ValueError, match="failed with ValueError on the predictions"):
+            log_loss().values(np.array([0]), np.array(wrong))
+    for clip in (0.0, 0.5):
+        with pytest.raises(ValueError, match="clip must be"):
+            log_loss(clip=clip)
+
+
+def test_values_of_metrics_with_bounds_are_those_of_their_formulas() -> None:
+    y, said = np.array([0.0, 5.0, 1.0]), np.array([1.5, 0.0, 1.0])
+    assert absolute_error(bound=2).values(y, said).tolist() == [1.5, 2.0, 0.0]
+    assert squared_error(bound=9).values(y, said).tolist() == [2.25, 9.0, 0.0]
+    ends = np.array([[0.0, 1.0], [5.0, 6.0], [1.5, 2.0]])
+    assert coverage().values(y, ends).tolist() == [1.0, 1.0, 0.0]
+    assert coverage().values(np.array([1.0]), np.array([[0.0, 1.0]])).tolist() == [1.0]
+    sets = np.array([[True, False, False], [True, True, False]])
+    assert coverage().values(np.array([0, 2]), sets).tolist() == [1.0, 0.0]
+    for shape in ((2,), (2, 3), (2, 1)):
+        with pytest.raises(ValueError, match="failed with ValueError"):
+            coverage().values(np.zeros(2), np.zeros(shape))
+    group = subgroup_accuracy(lambda X: X > 0, share=0.25, name="high")
+    assert group.values(np.array([1, 1, 1]), np.array([1, 0, 1]), np.array([1, 1, -1])).tolist() == [
+        4.0,
+        0.0,
+        0.0,
+    ]
+    assert (group.name, group.bounds) == ("accuracy[high](share=0.25)", (0.0, 4.0))
+    assert subgroup_accuracy(lambda X: X, share=1.0, name="all").bounds == (0.0, 1.0)
+    for make in (absolute_error, squared_error):
+        with pytest.raises(ValueError, match="bound must be"):
+            make(bound=0.0)
+    for share in (0.0, 1.01):
+        with pytest.raises(ValueError, match="share must be"):
+            subgroup_accuracy(lambda X: X, share=share, name="none")
+
+
+def test_what_is_known_of_every_named_metric() -> None:
+    """Response, bounds, whether greater is better, 0 or 1, and reads the features."""
+    log = -math.log(0.01)
+    known = {
+        "accuracy": ("predict", (0.0, 1.0), True, True, False),
+        "error": ("predict", (0.0, 1.0), False, True, False),
+        "brier": ("predict_proba", (0.0, 1.0), False, False, False),
+        "log_loss": ("predict_proba", (0.0, log), False, False, False),
+        "coverage": ("predict", (0.0, 1.0), True, True, False),
+        "neg_brier_score": ("predict_proba", (-1.0, 0.0), True, False, False),
+        "neg_log_loss": ("predict_proba", (-log, 0.0), True, False, False),
+        "absolute_error(bound=3.0)": ("predict", (0.0, 3.0), False, False, False),
+        "squared_error(bound=4.0)": ("predict", (0.0, 4.0), False, False, False),
+    }
+    metrics_of = {
+        **NAMED_METRICS,
+        **{m.name: m for m in (absolute_error(bound=3.0), squared_error(bound=4.0))},
+    }
+    for name, expected in known.items():
+        m = metrics_of[name]
+        assert (m.response, m.bounds, m.greater_is_better, m.binary, m.reads_features) == expected
+        assert m.row_mean and m.built_in
+    mine = Metric(name="mine", rows=lambda y, prediction, X: y)
+    assert not mine.built_in
+    assert (mine.response, mine.bounds, mine.greater_is_better) == ("predict", (0.0, 1.0), True)
+    assert (mine.binary, mine.reads_features) == (False, True)
+
+
+def test_scores_are_moved_to_the_unit_interval_and_back() -> None:
+    metric = Metric(name="grade", rows=lambda y, prediction, X: y, bounds=(1.0, 5.0))
+    assert (metric.to_unit(2.0), metric.from_unit(0.25), rescaling((1.0, 5.0))(0.25)) == (0.25, 2.0, 2.0)
+    assert metric.score(np.array([1.0, 5.0, 3.0]), np.zeros(3)) == 3.0
+    slack = 4e-12
+    assert metric.values(np.array([1 - slack / 2, 5 + slack / 2]), np.zeros(2)).tolist() == [1.0, 5.0]
+    for wrong in ([1.0 - 2 * slack], [5.0 + 2 * slack], [math.nan]):
+        with pytest.raises(ValueError, match=r"outside its declared bounds \[1, 5\] or NaN"):
+            metric.values(np.array(wrong), np.zeros(1))
+    with pytest.raises(ValueError, match=r"one number for each of the 2 rows, got an array of shape \(1,\)"):
+        Metric(name="one", rows=lambda y, prediction, X: y[:1]).values(np.zeros(2), np.zeros(2))
+    with pytest.raises(ValueError, match="must return numbers"):
+        Metric(name="words", rows=lambda y, prediction, X: ["a", "b"]).values(np.zeros(2), np.zeros(2))
