@@ -261,6 +261,35 @@ def test_parameters_are_drawn_within_their_ends_and_move_a_little() -> None:
     assert moved.count(1) / 800 == pytest.approx(0.75 + 0.25 / 4, abs=0.05) and set(moved) == {1, 2, 3, 4}
 
 
+def test_what_is_drawn_is_what_the_formulas_say() -> None:
+    """By a generator of the test's own with the same seed, so that a hunt repeats itself on every version."""
+    for seed in range(5):
+        rng, own = np.random.default_rng(seed), np.random.default_rng(seed)
+        assert Uniform(-2, 3).draw(rng) == round(own.uniform(-2, 3), 6)
+        assert Uniform(-2, 3).mutate(0.5, rng) == round(np.clip(0.5 + own.normal(0, 0.1) * 5, -2, 3), 6)
+        assert Uniform(-2, 3).mutate(3, rng) == round(min(3 + own.normal(0, 0.1) * 5, 3), 6)
+        assert LogUniform(2, 900).draw(rng) == round(np.exp(own.uniform(np.log(2), np.log(900))))
+        spread = 0.1 * np.log(90)
+        moved = LogUniform(0.1, 9, whole=False).mutate(0.5, rng)
+        assert moved == pytest.approx(round(0.5 * np.exp(own.normal(0, spread)), 6), abs=1e-9)
+        assert LogUniform(0.1, 9, whole=False).mutate(9, rng) == min(
+            round(9 * np.exp(own.normal(0, spread)), 6), 9
+        )
+        assert Choice((1, 2, 3)).draw(rng) == (1, 2, 3)[own.integers(3)]
+
+
+def test_a_prior_gives_up_after_a_thousand_draws() -> None:
+    asked = []
+    never = Prior({"n": Choice((1, 2))}, valid=lambda s: asked.append(s["n"]))
+    with pytest.raises(ValueError, match="No valid setting was found in 1,000 draws"):
+        never.draw(np.random.default_rng(0))
+    assert len(asked) == 1000
+    assert (
+        Uniform(1, 1).draw(np.random.default_rng(0)),
+        LogUniform(2, 2).draw(np.random.default_rng(0)),
+    ) == (1, 2)
+
+
 def trials_by_setting(n_trials: int, n_claims: int = 1) -> list[int]:
     claims = [Claim(str(k), ANY, lambda setting, rng: Trial(True), 0.9) for k in range(n_claims)]
     return sorted(f.trials for f in hunt(claims, n_trials=n_trials, confirm_trials=1).drawn)
@@ -533,6 +562,31 @@ def test_a_timed_hunt_spends_its_time_as_it_says_and_its_store_counts_as_time(mo
     # a quarter of 1.08 seconds is .09 for each of three settings, so that they get nine or ten trials, and so on
     short = hunt([claim], **{**options, "confirm_trials": 1000, "store": None})
     assert all(35 <= f.trials <= 38 for f in short.findings)
+
+
+def test_two_workers_have_twice_the_time(monkeypatch) -> None:
+    """Of a minute 39 seconds are for the search; 30 seconds of trials are 15 on two workers."""
+    clock = ByHand(monkeypatch)
+    hours = sys.modules["validstats.validity.hunt"]._Clock(1.0, None, 2, 2)
+    assert (hours.timed, hours.total, hours.spent(), hours.n_jobs) == (True, 60.0, 0.0, 2)
+    hours.credit = 30.0
+    clock.now += 5.0
+    assert hours.spent() == 20.0 and hours.seconds_left(4) == 20.0 and hours.seconds_left(0) == 80.0
+    herd = SimpleNamespace(tallies=[])
+    # a stage is a ninth of what two workers do for one of two claims: 60 * .65 * 2 / 2 / 9 seconds
+    assert hours.round_of(herd) == (3, 2, pytest.approx(13 / 3))
+    herd.tallies = [SimpleNamespace(elapsed=1.0, trials=10), SimpleNamespace(elapsed=2.0, trials=20)]
+    assert hours.round_of(herd) == (12, 3, pytest.approx(13 / 3))  # 43 trials
+    assert hours.spent_on(herd) == 3.0
+    for seconds, over in ((38.99, False), (39.0, True), (61.0, True)):
+        hours.credit, clock.now = 0.0, 50.0 + seconds
+        assert hours.search_is_over() is over and hours.spent() == pytest.approx(min(seconds, 60.0))
+    counted = sys.modules["validstats.validity.hunt"]._Clock(None, 90, 1, 2)
+    assert (counted.timed, counted.total, counted.seconds_left(4)) == (False, 90.0, np.inf)
+    assert counted.spent_on(herd) == 30 and counted.round_of(herd) == (5, 2, np.inf)  # a ninth are ten trials
+    for made, over in ((89, False), (90, True)):
+        counted.made = made
+        assert counted.search_is_over() is over and counted.spent() == made
 
 
 def test_half_of_the_settings_are_new_after_the_first_round() -> None:
