@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from sklearn.dummy import DummyClassifier
@@ -18,6 +20,8 @@ from tests.holdout.study import (
     make,
     noise_predictions,
 )
+from validstats.holdout import Ledger, ReusableHoldout
+from validstats.holdout.widths import log_coded_share
 
 
 def test_best_releases_the_winner_only():
@@ -117,3 +121,107 @@ def test_differences_of_other_values_follow_their_variance():
     answer = rh.compare(MODEL, other, metric="brier")
     truth = [np.square(m.predict_proba(X_HOLD)[:, 1] - Y_HOLD).mean() for m in (MODEL, other)]
     assert answer.bounds[0] <= truth[0] - truth[1] <= answer.bounds[1] and answer.half_width < 0.03
+
+
+HALF = np.arange(1000) % 2
+
+
+def right(share):
+    """Predictions that are right on a share of the rows: the first ones."""
+    first = np.arange(1000) < share * 1000
+    return np.where(first, HALF, 1 - HALF)
+
+
+def plain(**options):
+    """A holdout without training rows; every one has the same secret, and so the same order of rows."""
+    options = {"queries": 10, "mechanism": "description_length", "random_state": 0, **options}
+    holdout = ReusableHoldout(**options, ledger=Ledger.in_memory(secret=b"the same"))
+    return holdout.calibrate(np.zeros((1000, 1)), HALF, check_reuse=False)
+
+
+def test_claims_about_errors_are_those_about_what_is_right():
+    for claim in (0.5, 0.62, 0.66, 0.69, 0.8):
+        up, down = plain(), plain()
+        least = up.validate(right(0.7), at_least=claim)
+        most = down.validate(right(0.7), at_most=1 - claim, metric="error")
+        assert (least.passed, least.nats) == (most.passed, pytest.approx(most.nats))
+        assert up.validate(right(0.7), at_most=claim).passed is (claim == 0.8)
+    assert (
+        plain().validate(right(0.7), at_least=0.62).passed
+        and not plain().validate(right(0.7), at_least=0.69).passed
+    )
+    for claims in ({}, {"at_least": 0.5, "at_most": 0.5}):
+        with pytest.raises(ValueError, match="exactly one of at_least="):
+            plain().validate(HALF, **claims)
+    for wrong in (-0.01, 1.01):
+        with pytest.raises(ValueError, match="at_least must be"):
+            plain().validate(HALF, at_least=wrong)
+
+
+def test_a_gain_is_that_of_the_first_model_whatever_is_measured():
+    for gain, passed in ((0.0, True), (0.1, True), (0.19, False), (0.3, False), (-0.5, True)):
+        assert plain().validate_gain(right(0.8), right(0.6), at_least=gain).passed is passed
+        assert plain().validate_gain(right(0.8), right(0.6), at_least=gain, metric="error").passed is passed
+    assert not plain().validate_gain(right(0.6), right(0.8), at_least=0.0).passed
+    assert plain().validate_gain(right(0.6), right(0.8), at_least=-0.4).passed
+    for wrong in (-1.01, 1.01):
+        with pytest.raises(ValueError, match="at_least must be"):
+            plain().validate_gain(HALF, HALF, at_least=wrong)
+
+
+def test_a_difference_is_the_first_less_the_second_and_mirrored_for_errors():
+    ours = plain().compare(right(0.8), right(0.6))
+    theirs = plain().compare(right(0.6), right(0.8))
+    errors = plain().compare(right(0.8), right(0.6), metric="error")
+    assert ours.bounds[0] <= 0.2 <= ours.bounds[1] and ours.half_width < 0.1
+    assert float(theirs) == pytest.approx(-float(ours)) == float(errors)
+    assert theirs.bounds == pytest.approx((-ours.bounds[1], -ours.bounds[0])) == errors.bounds
+    assert ours.left["queries"] == 9
+    assert ours.nats == pytest.approx(theirs.nats)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "passed"), [(0.8, 0.6, True), (0.6, 0.8, False), (0.7, 0.7, None)]
+)
+def test_a_sign_costs_its_place_in_the_code(first, second, passed):
+    """A tenth for each of the two that are better, eight tenths for none, beside the share of the level."""
+    holdout = plain()
+    answer = holdout.compare(right(first), right(second), release="sign")
+    assert answer.passed is passed
+    kept = math.log1p(-math.exp(log_coded_share(10)))
+    assert answer.nats == pytest.approx(-kept - math.log(0.8 if passed is None else 0.1))
+    low, high = {True: (0.0, 1.0), False: (-1.0, 0.0), None: (-1.0, 1.0)}[passed]
+    assert answer.bounds == (low, high)
+
+
+def test_the_best_is_named_at_the_price_of_its_name():
+    targets = [right(0.6), right(0.8), right(0.7)]
+    for metric in ("accuracy", "error"):
+        holdout = plain()
+        answer = holdout.best(targets, metric=metric)
+        alone = plain().infer(targets[1], metric=metric)
+        assert answer.winner == 1 and answer.left["queries"] == 9
+        assert answer.nats == pytest.approx(alone.nats + math.log(3), rel=1e-6)
+        value = 0.8 if metric == "accuracy" else 0.2
+        assert answer.bounds[0] <= value <= answer.bounds[1]
+    with pytest.raises(ValueError, match="best needs at least one candidate"):
+        plain().best([])
+
+
+def test_mechanisms_that_host_nothing_answer_by_what_they_have():
+    """By noisy numbers: the best costs as many as there are, a difference two, and a bit one."""
+    noisy = plain(mechanism="gaussian", queries=8)
+    best = noisy.best([right(0.2), right(0.99), right(0.3)])
+    assert best.winner == 1 and best.left["queries"] == 5 and best.bounds[0] <= 0.99 <= best.bounds[1]
+    errors = plain(mechanism="gaussian", queries=8).best(
+        [right(0.2), right(0.99), right(0.3)], metric="error"
+    )
+    assert errors.winner == 1 and errors.bounds[0] <= 0.01 <= errors.bounds[1]
+    difference = noisy.compare(right(0.9), right(0.1))
+    assert difference.left["queries"] == 3
+    assert difference.bounds[0] <= 0.8 <= difference.bounds[1] and difference.bounds[0] > 0
+    claimed = noisy.validate(right(0.99), at_least=0.2)
+    assert claimed.passed and claimed.left["queries"] == 2
+    assert not noisy.validate(right(0.3), at_least=0.9).passed
+    with pytest.raises(ValueError, match=r"compare\(release='sign'\) needs mechanism='guess_and_check'"):
+        noisy.compare(HALF, HALF, release="sign")
