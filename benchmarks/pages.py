@@ -78,8 +78,8 @@ The field above a table filters its rows.
 MUTATION = """## How much do the tests notice?
 
 A test that cannot fail proves nothing. So small faults are put into the theory modules (rank laws, extremal sums, widths, accounting,
-moments, calibration), one at a time: a comparison turned, a constant moved by one, a check left out. A fault is killed if a test fails
-or runs far longer than it did. `python -m tests.mutation DOMAIN` repeats it.
+moments, calibration) and into the rooms that ask, check and plan, one at a time: a comparison turned, a constant moved by one, a
+check left out. A fault is killed if a test fails or runs far longer than it did. `python -m tests.mutation DOMAIN` repeats it.
 
 """
 

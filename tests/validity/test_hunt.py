@@ -589,27 +589,35 @@ def test_two_workers_have_twice_the_time(monkeypatch) -> None:
         assert counted.search_is_over() is over and counted.spent() == made
 
 
-def test_half_of_the_settings_are_new_after_the_first_round() -> None:
-    origins = []
+def test_half_of_the_settings_are_new_and_a_quarter_of_the_others_start_from_the_widest(monkeypatch) -> None:
+    """The first of four settings is the widest, the second the most silent, and the others are the worst."""
+    asked = []
 
     class Watched(Prior):
         def draw(self, rng):
-            origins.append("new")
-            return super().draw(rng)
+            return {"n": -1}
 
         def mutate(self, setting, rng):
-            origins.append(setting["kind"])
-            return super().draw(rng)
+            return setting
 
-    prior = Watched({"kind": Choice(("weak", *["plain"] * 4))})
-    claims = [
-        Claim(str(k), prior, lambda setting, rng: Trial(setting["kind"] != "weak"), 0.9) for k in range(5)
-    ]
-    hunt(claims, n_trials=2700, n_confirmed=1, confirm_trials=1)
-    assert origins[:12] == ["new"] * 12  # of the first claim
-    n, new = len(origins) - 60, origins.count("new") - 60
-    assert n > 100 and stats.binomtest(new, n, 0.5).pvalue > 0.01
-    assert origins.count("weak") > 0.4 * (n - new)  # the worst five are parents; a fifth of all is weak
+    def those(name, *places):
+        def found(self, n):
+            asked.append((name, n))
+            return [(i, self) for i in places]
+
+        monkeypatch.setattr(herd_type, name, found)
+
+    herd_type = sys.modules["validstats.validity.hunt"]._Herd
+    for name, *places in (("widest", 0), ("silent", 1), ("worst", 2, 3)):
+        those(name, *places)
+    herd = herd_type(Claim("kinds", Watched(ONE.parameters), SURE.trial, 0.9), 0, 0)
+    assert herd._new_setting() == {"n": -1}  # nothing was tried
+    herd.settings, herd.tallies = [{"n": i} for i in range(4)], [SimpleNamespace(made=1)] * 4
+    origins = [herd._new_setting()["n"] for _ in range(20_000)]
+    shares = {-1: 1 / 2, 0: 1 / 16, 1: 1 / 16, 2: 3 / 16, 3: 3 / 16}
+    for place, share in shares.items():
+        assert stats.binomtest(origins.count(place), 20_000, share).pvalue > 1e-6
+    assert set(asked) == {("worst", 5), ("widest", 3), ("silent", 2)}
 
 
 HOSTILE = {
