@@ -9,10 +9,10 @@ import pytest
 from scipy import stats
 from sklearn import metrics
 
-from validstats.holdout.asking.inputs import (
+from validstats.holdout import ReusableHoldout
+from validstats.holdout.asking import (
     check_finite_bounds,
     check_labels,
-    check_users,
     classes_of,
     is_list_of_targets,
     seed_of,
@@ -185,14 +185,19 @@ def test_classes_are_the_values_of_what_has_no_fractions() -> None:
 
 
 def test_users_share_the_queries() -> None:
-    assert check_users({"a": 2, "b": 3}, 5, "a") == {"a": 2, "b": 3}
-    assert check_users(None, 5, "a") == {}
-    with pytest.raises(ValueError, match="users may have 6 queries together, more than queries=5"):
-        check_users({"a": 3, "b": 3}, 5, "a")
-    with pytest.raises(ValueError, match="user='c' has no share; users are 'a'"):
-        check_users({"a": 3}, 5, "c")
-    with pytest.raises(ValueError, match="users must be at least 1"):
-        check_users({"a": 0}, 5, "a")
+    def shared(users, user="a"):
+        holdout = ReusableHoldout(queries=5, users=users, user=user, random_state=0)
+        return holdout.calibrate(np.zeros((50, 1)), np.arange(50) % 2).calibration_.declared.users
+
+    assert shared({"a": 2, "b": 3}) == {"a": 2, "b": 3}
+    assert shared(None) == {}
+    for users, user, message in (
+        ({"a": 3, "b": 3}, "a", "users may have 6 queries together, more than queries=5"),
+        ({"a": 3}, "c", "user='c' has no share; users are 'a'"),
+        ({"a": 0}, "a", "users must be at least 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            shared(users, user)
 
 
 def test_bounds_are_finite_and_seeds_are_drawn() -> None:
