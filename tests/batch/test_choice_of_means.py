@@ -93,7 +93,8 @@ def test_row_order_does_not_matter_to_any_method() -> None:
     other = np.random.default_rng(2).permutation(SCORES)
     for method in ("swap", "bet", "asymptotic", "partition"):
         options = {"bounds": (0, 1), "method": method, "random_state": 3}
-        assert mean_interval(SCORES, 30, 0.1, **options) == mean_interval(other, 30, 0.1, **options)
+        one, two = (mean_interval(scores, 30, 0.1, **options) for scores in (SCORES, other))
+        assert vars(one) == vars(two)  # values that do not exist are the same NaN
 
 
 @pytest.mark.parametrize("method", ["swap", "rank"])

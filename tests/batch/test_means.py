@@ -75,7 +75,7 @@ def test_unbounded_scores_have_finite_bounds_unless_the_last_rank_is_kept():
     free = mean_interval(
         scores, m, alpha, side="upper", method="rank-sum", bounds=(0, 20), drop_extreme=False
     )
-    assert bounded == free
+    assert vars(bounded) == vars(free)  # values that do not exist are the same NaN
 
 
 @pytest.mark.parametrize("bounds", [(0.0, 1.0), (-np.inf, np.inf)])
