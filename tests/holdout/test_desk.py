@@ -248,3 +248,13 @@ def test_guesses_lie_on_the_scale_of_their_metric_but_for_rounding() -> None:
     with pytest.raises(ValueError, match="guess must be a finite number, got nan"):
         holdout.infer(y, guess=float("nan"))
     assert holdout.infer(1 - y, guess=0.5).left["queries"] == 4
+
+
+def test_the_best_possible_score_may_be_guessed_on_every_scale() -> None:
+    y = np.arange(400) % 2
+    holdout = ReusableHoldout(queries=9, random_state=0).calibrate(np.zeros((400, 1)), y)
+    for k, guess in enumerate((0.0, 5e-10, -1.0)):
+        said = np.where(np.arange(400) < 200 + k, y, 0.5)
+        assert holdout.infer(said, metric="neg_brier_score", guess=guess).left["queries"] == 8 - k
+    with pytest.raises(ValueError, match="guess must be between -1 and 0, on the scale of 'neg_brier_score'"):
+        holdout.infer(said, metric="neg_brier_score", guess=2e-9)

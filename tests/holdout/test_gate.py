@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from tests.holdout.study import MODEL, X_HOLD, Y_HOLD, make
-from validstats.exceptions import BudgetExhaustedError
-from validstats.holdout import Ledger
-from validstats.holdout.widths import contrast_lower, start_upper
+from validstats.exceptions import BudgetExhaustedError, LedgerTamperedError
+from validstats.holdout import Ledger, ReusableHoldout
+from validstats.holdout.widths import certify_gain, contrast_lower, start_upper
 
 N = len(Y_HOLD)
 START = np.zeros(N, dtype=int)
@@ -215,3 +215,36 @@ def test_a_gate_needs_a_mechanism_that_hosts_it() -> None:
         make(mechanism="gaussian").gate(START)
     with pytest.raises(ValueError, match="margin"):
         make().gate(START, margin=-1.0)
+
+
+def test_a_ledger_keeps_the_start_the_present_model_and_the_last_proposal() -> None:
+    y = np.arange(2000) % 2
+    holdout = ReusableHoldout(mechanism="description_length").calibrate(np.zeros((2000, 1)), y)
+    gate = holdout.gate(np.zeros(2000, dtype=int))
+    ledger, names = holdout.desk_.books.ledger, []
+    for share in (600, 1100, 1600):
+        assert gate.ask(np.where(np.arange(2000) < share, y, 0))
+        names.append(gate._record()["present"])
+    assert not gate.ask(1 - y)
+    assert ledger.attachment(names[-1]) and ledger.attachment(gate._record()["start"])
+    for name in names[:2]:
+        with pytest.raises(LedgerTamperedError, match="an attachment was edited or removed"):
+            ledger.attachment(name)  # is not there any more
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "error"])
+def test_a_certificate_has_half_of_what_is_left(metric) -> None:
+    y = np.arange(2000) % 2
+    holdout = ReusableHoldout(mechanism="description_length", metric=metric).calibrate(np.zeros((2000, 1)), y)
+    gate = holdout.gate(np.zeros(2000, dtype=int))
+    kept = np.where(np.arange(2000) < 900, y, 0)
+    assert gate.ask(kept)
+    session = holdout.desk_.books.look()
+    level = float(session.state["log_alpha"]) + session.log_mass - math.log(2)
+    start, present = (y == 0).astype(float), (y == kept).astype(float)
+    limit = start_upper(start, float(session.state["gate"]["start_level"]))
+    expected = certify_gain(present, start, limit, level, independent_rows=True)
+    found = gate.certify()
+    shown = (found.accuracy_low, found.accuracy_high, found.gain)
+    assert shown == pytest.approx((expected.accuracy_low, expected.accuracy_high, expected.gain))
+    assert 0.1 < found.gain < 0.225

@@ -21,7 +21,9 @@ from tests.holdout.study import (
     noise_predictions,
 )
 from validstats.holdout import Ledger, ReusableHoldout
-from validstats.holdout.widths import log_coded_share
+from validstats.holdout.asking.metrics import NAMED_METRICS
+from validstats.holdout.mechanisms import DIFFERENCE_CELL
+from validstats.holdout.widths import coded_mean, log_coded_outcome, log_coded_share
 
 
 def test_best_releases_the_winner_only():
@@ -225,3 +227,53 @@ def test_mechanisms_that_host_nothing_answer_by_what_they_have():
     assert not noisy.validate(right(0.3), at_least=0.9).passed
     with pytest.raises(ValueError, match=r"compare\(release='sign'\) needs mechanism='guess_and_check'"):
         noisy.compare(HALF, HALF, release="sign")
+
+
+@pytest.mark.parametrize("n", [30, 1000])
+def test_a_difference_of_other_values_is_coded_around_what_is_known(n):
+    """Without training rows, around values of which a twentieth lies at each end, and one row at least."""
+    holdout = ReusableHoldout(
+        queries=10,
+        mechanism="description_length",
+        random_state=0,
+        ledger=Ledger.in_memory(secret=b"the same"),
+    ).calibrate(np.zeros((n, 1)), np.arange(n) % 2)
+    first, second = np.linspace(0.1, 0.9, n), np.full(n, 0.5)
+    session = holdout.desk_.books.look()
+    level = float(session.state["log_alpha"]) + session.log_mass + log_coded_share(10)
+    part, brier = holdout.desk_.parts.reusable, holdout.desk_.chosen("brier")
+    losses = [holdout.desk_.values(p, brier, part)[0] for p in (first, second)]
+    known = np.full(n, 0.5)
+    known[: n // 20], known[n - n // 20 :] = 0.0, 1.0
+    cell, guess = coded_mean(0.5 + 0.5 * (losses[0] - losses[1]), known, t=DIFFERENCE_CELL, log_alpha=level)
+    answer = holdout.compare(first, second, metric="brier")
+    assert answer.bounds == pytest.approx((2 * cell.low - 1, 2 * cell.high - 1))
+    centre = 2 * guess.centre - 1 + cell.distance * 2 * guess.width
+    assert float(answer) == pytest.approx(min(max(centre, answer.bounds[0]), answer.bounds[1]))
+    assert answer.nats == pytest.approx(-log_coded_outcome(10, cell.distance, cell.enlarged))
+
+
+def test_a_difference_of_models_is_coded_around_that_of_the_training_rows():
+    """Where the training rows say the difference, it costs less than its mirror image would."""
+    holdout = make()
+    good, bad = LogisticRegression(), LogisticRegression(C=1e-5)
+    answer = holdout.compare(good, bad, metric="brier")
+    training = holdout.desk_.training_values(good, NAMED_METRICS["brier"])
+    training = training - holdout.desk_.training_values(bad, NAMED_METRICS["brier"])
+    assert training.mean() < -0.01
+    assert abs(float(answer) - training.mean()) < 0.03
+    mirrored = make().compare(bad, good, metric="brier")
+    assert float(mirrored) == pytest.approx(-float(answer)) and mirrored.nats == pytest.approx(answer.nats)
+    assert answer.nats < 3.0
+
+
+def test_a_board_starts_at_the_worst_possible_score_or_at_the_one_that_is_known():
+    holdout = plain()
+    for metric in ("accuracy", "error", "neg_brier_score", "brier"):
+        assert holdout.leaderboard(metric=metric).baseline_loss == 1.0
+    assert holdout.leaderboard(baseline=0.25).baseline_loss == 0.75
+    assert holdout.leaderboard(baseline=0.25, metric="error").baseline_loss == 0.25
+    assert holdout.leaderboard(baseline=-0.25, metric="neg_brier_score").baseline_loss == 0.25
+    for baseline, metric in ((1.0, "accuracy"), (0.0, "error")):
+        with pytest.raises(ValueError, match=f"baseline={baseline} is the best possible score already"):
+            holdout.leaderboard(baseline=baseline, metric=metric)

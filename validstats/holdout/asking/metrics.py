@@ -185,7 +185,7 @@ def checked_rows(values: Any, n: int, bounds: tuple[float, float], what: str) ->
     slack = 1e-12 * (bounds[1] - bounds[0])
     if not np.all((rows >= bounds[0] - slack) & (rows <= bounds[1] + slack)):
         raise ValueError(
-            f"The {what} returned values outside its declared bounds [{bounds[0]:g}, {bounds[1]:g}] or NaN; "
+            f"The {what} returned values outside its declared bounds [{bounds[0]:g}, {bounds[1] + 0.0:g}] or NaN; "
             "nothing was charged. Declare the bounds, or clip: without bounds there is no guarantee."
         )
     return np.clip(rows, *bounds)
