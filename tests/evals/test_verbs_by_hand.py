@@ -382,6 +382,33 @@ def test_a_tenth_of_the_items_may_be_left_out(alone) -> None:
     assert result.estimate == pytest.approx(np.mean([*D[:9], 0.25][: 10 - alone]))
 
 
+def test_one_item_in_eight_is_more_than_a_tenth() -> None:
+    data = two_systems(D[:8])
+    with pytest.raises(EvalFileError, match=r"1 of 8 items \(12%\)"):
+        evals.compare(data[~((data["system"] == "old") & (data["item"] == 3))])
+
+
+def test_what_a_judge_alone_says_of_pairs_leaves_out_missing_verdicts() -> None:
+    data = answers_of_two(4, both=True)
+    data["second"] = 1.0 - data["judge"]
+    data.loc[data["item"] % 7 == 0, "judge"] = np.nan
+    data.loc[data["item"] % 14 == 0, "second"] = np.nan
+    d = data.pivot(index="item", columns="system", values="judge")
+    result = evals.compare(data, judge="judge")
+    assert result.naive == pytest.approx((d["a"] - d["b"]).mean())
+    several = evals.compare(data, judge=["judge", "second"])
+    assert several.naive == pytest.approx(result.naive)
+    both = [data.pivot(index="item", columns="system", values=name) for name in ("judge", "second")]
+    mean = pd.concat([x["a"] - x["b"] for x in both], axis=1).mean(axis=1)
+    one = {"item": np.arange(60), "judge": mean.round(12).to_numpy()}
+    human = data.pivot(index="item", columns="system", values="human")
+    alone = load({**one, "human": (human["a"] - human["b"]).to_numpy()})
+    found = judged_mean(
+        alone, bounds=(-1.0, 1.0), confidence_level=0.95, population="superpopulation", random_state=None
+    )
+    assert (several.conf_low, several.conf_high) == pytest.approx((found.conf_low, found.conf_high))
+
+
 def test_looks_share_the_level_and_are_said() -> None:
     data = two_systems(D)
     one, three = evals.compare(data), evals.compare(data, looks=3)
@@ -619,7 +646,11 @@ def test_agreement_of_several_kinds_and_of_numbers() -> None:
     assert found.estimate == pytest.approx([r])
     assert found.conf_low == pytest.approx([math.tanh(math.atanh(r) - half)])
     assert found.conf_high == pytest.approx([math.tanh(math.atanh(r) + half)])
-    assert found.confidence_level == 0.9 and found.answer.startswith("Rank correlation of judge and humans ")
+    assert found.confidence_level == 0.9
+    assert found.answer == f"Rank correlation of judge and humans {rounded_half(found, 0)}"
+    close = np.where(np.arange(50) < 20, judge + 0.001 * human, np.nan)
+    near = evals.evaluate({"item": range(50), "judge": judge, "human": close}).judge
+    assert near.answer == f"Rank correlation of judge and humans {rounded_half(near, 0)}"
     few = {"item": range(50), "judge": judge, "human": np.where(np.arange(50) < 4, human, np.nan)}
     assert isinstance(evals.evaluate(few).judge, NotApplicable)
     few["human"] = np.where(np.arange(50) < 5, human, np.nan)
@@ -945,6 +976,14 @@ def test_pass_at_k_and_its_band(clusters) -> None:
     assert result.guarantee.n_reference == 8 and result.guarantee.holds.endswith(
         "for all problems like these"
     )
+
+
+@pytest.mark.parametrize(
+    ("n", "ks"), [(9, [1, 2, 5, 9]), (10, [1, 2, 5, 10]), (25, [1, 2, 5, 10, 20, 25]), (1, [1])]
+)
+def test_numbers_of_samples_are_round_ones_up_to_the_fewest(n, ks) -> None:
+    data = {"problem": np.repeat([0, 1, 2], n), "passed": (np.arange(3 * n) % 3 == 0).astype(int)}
+    assert evals.pass_at_k(data).k.tolist() == ks
 
 
 def test_pass_at_k_of_these_problems_alone() -> None:
@@ -1298,3 +1337,135 @@ def test_releases_say_what_goes_out() -> None:
     ):
         with pytest.raises(EvalFileError, match=f"The scores of the 200 checked answers are {at}"):
             evals.release(scores[:200], right[:200], new, fdr=0.1)
+
+
+# ---- results ----
+
+
+def glanced(result) -> dict:
+    return {name: values[0] for name, values in result.glance().to_dict("list").items()}
+
+
+def test_results_of_evaluations_at_a_glance_and_as_text() -> None:
+    plain = evals.evaluate({"score": [1, 0, 1, 1, 0, 1, 1, 1, 1, 0, 1, 1]})
+    found = glanced(plain)
+    assert (found["n_judges"], found["n_items"], found["n_human"], found["code"]) == (0, 12, 0, "estimate")
+    assert (found["estimate"], found["conf_low"], found["confidence_level"]) == (0.75, plain.conf_low, 0.95)
+    text = " ".join(str(plain.summary()).split())
+    assert "Level: 95 %" in text or "Level 95 %" in text
+    assert "Humans" not in text and " N " in text and "Judge" not in text
+    data = {
+        "item": range(40),
+        "judge": np.arange(40) % 2,
+        "human": np.where(np.arange(40) < 20, np.arange(40) % 4 % 2, np.nan),
+    }
+    judged = evals.evaluate(data)
+    found = glanced(judged)
+    assert (found["n_judges"], found["n_items"], found["n_human"]) == (1, 40, 20)
+    text = " ".join(str(judged.summary()).split())
+    assert re.search("Estimate Low High Judge Humans Labels N", text) and judged.judge.answer[:12] in text
+    assert judged.naive == 0.5 and judged.judge.glance()["n_human"].tolist() == [20]
+    values = judged.to_dict()
+    assert values["inputs"]["human_labels"] == 20 and values["inputs"]["items"] == 40
+    assert values["exit_code"] == 0 and values["verdict"]["code"] == judged.verdict.code
+    assert values["options"] == {
+        "confidence_level": 0.95, "population": "superpopulation", "errors": "fail", "clusters": "item",
+    }  # fmt: skip
+    assert plain.to_dict()["judge"] == {"reason": "there is no judge that humans checked"}
+    assert plain.to_dict()["inputs"]["human_labels"] == 0
+    endless = evals.evaluate({"score": [3.0] * 12}).to_dict()
+    assert endless["nulls"]["terms[0].conf_low"] == "no finite bound"
+    assert endless["nulls"]["terms[0].judge_estimate"] == "not defined for these data"
+
+
+def test_results_of_comparisons_ranks_and_samples_at_a_glance() -> None:
+    compared = evals.compare(two_systems(D), margin=0.01)
+    found = glanced(compared)
+    for name in (
+        "estimate",
+        "conf_low",
+        "conf_high",
+        "p_value",
+        "margin",
+        "n_items",
+        "detectable",
+        "needed_items",
+        "method",
+    ):
+        assert found[name] == getattr(compared, name), name
+    assert compared.share and compared.informative and isinstance(compared.naive, NotApplicable)
+    ranked = evals.rank(
+        {
+            "item": np.repeat(range(30), 3),
+            "system": list("pqr") * 30,
+            "score": np.tile([1, 0, 1, 1, 1, 0, 1, 0, 0], 10),
+        }
+    )
+    found = glanced(ranked)
+    assert (found["n_systems"], found["n_items"]) == (3, 30)
+    assert found["n_may_be_best"] == len(ranked.may_be_best) == int((ranked.rank_low == 1).sum())
+    assert found["pairs_told_apart"] == int(ranked.above.sum())
+    assert ranked.informative == bool(ranked.above.any())
+    assert "judge_rank" not in ranked.tidy() and "Judge's rank" not in str(ranked.summary())
+    corrected = evals.rank(answers_of_two(6))
+    assert {"judge_rank", "n_human"} <= set(corrected.tidy().columns)
+    text = str(corrected.summary())
+    assert "Judge's rank" in text and "Labels" in text
+    low, high = corrected.rank_low[0], corrected.rank_high[0]
+    assert (f"{low} to {high}" in text) == (low != high)
+    sampled = evals.pass_at_k(samples())
+    found = glanced(sampled)
+    assert (found["n_problems"], found["n_audited"]) == (8, 0)
+    assert pd.isna(found["best_n_low"]) and pd.isna(found["ceiling_low"]) and pd.isna(found["ceiling_high"])
+    text = " ".join(str(sampled.summary()).split())
+    assert "Problems" in text and "Audited problems" not in text and "any number of samples" not in text
+    audited = evals.pass_at_k(samples(audit=AUDIT), design="samples")
+    text = " ".join(str(audited.summary()).split())
+    assert f"{audited.ceiling[0]:.3f} to {audited.ceiling[1]:.3f}" in text
+    assert "Audited problems that something passed" in text and "delivered and wrong" in text
+    np.testing.assert_array_equal(audited.naive, audited.of("pass_by_tests")["estimate"])
+
+
+def test_comparisons_through_a_ledger_know_single_items_and_0_1_scores() -> None:
+    from validstats.holdout import Ledger
+
+    rng = np.random.default_rng(0)
+    n = 400
+    old = (rng.random(n) < 0.5).astype(float)
+    for clustered in (False, True):
+        for half in (False, True):
+            new = np.maximum(old, rng.random(n) < 0.7) * (0.5 if half else 1.0) + (0.5 * old if half else 0.0)
+            data = {
+                "item": [f"q{k} {clustered} {half}" for k in range(n)],
+                "passage": [f"p{k // 2}" for k in range(n)],
+                "new": new,
+                "old": old,
+            }
+            result = evals.compare(
+                data, "new", "old", ledger=Ledger.in_memory(), clusters="passage" if clustered else None
+            )
+            unit = "passage" if clustered else "item"
+            assert f"units ({unit}) do not depend on each other" in result.guarantee.check[1]
+            assert result.verdict.code == "better" and result.informative
+            assert glanced(result)["comparisons_left"] == 99
+            assert result.guarantee.n_reference == (n // 2 if clustered else n)
+
+
+def test_the_library_of_the_data_comes_back_whatever_they_consist_of() -> None:
+    pl = pytest.importorskip("polars")
+    a, b = [1, 0, 1, 1] * 5, [0, 0, 1, 0] * 5
+    parts = [
+        pl.DataFrame({"item": range(20), "system": [s] * 20, "score": x}) for s, x in (("a", a), ("b", b))
+    ]
+    columns = pl.DataFrame({"a": a, "b": b})
+    for result in (
+        evals.compare(columns, "a", "b"),
+        evals.compare(pl.concat(parts), "a", "b"),
+        evals.compare(parts),
+        evals.compare(*parts),
+        evals.rank(parts),
+        evals.evaluate(parts[:1]),
+        evals.pass_at_k([pl.DataFrame({"problem": [1, 1, 2, 2], "passed": [1, 0, 1, 1]})]),
+    ):
+        assert isinstance(result.tidy(), pl.DataFrame)
+    assert isinstance(evals.compare(columns.to_pandas(), "a", "b").tidy(), pd.DataFrame)

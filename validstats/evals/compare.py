@@ -14,7 +14,7 @@ from scipy import stats
 from validstats._typing import Bool1D, Float1D, RandomState
 from validstats.evals.agreement import agreement
 from validstats.evals.doctor import MOST_LEFT_OUT, check_skewness
-from validstats.evals.inputs import Errors, EvalInput, Population, item_matrix, load
+from validstats.evals.inputs import Errors, EvalInput, Population, item_matrix, library_of, load
 from validstats.evals.judged import JudgedMean, judged_mean, judged_systems, score_p_value
 from validstats.evals.ledger import LedgerComparisonResult, compare_through_ledger
 from validstats.evals.readers import Check, EvalFileError, EvalTable, check_names, codes_of, read
@@ -170,6 +170,7 @@ def compare(
     single = 1.0 - (1.0 - level) / n_looks  # Bonferroni over comparisons that were fixed beforehand
     check_names(candidate=candidate, baseline=baseline, system=system, human=human)
     data, name_a, name_b = _sources(data, candidate or a, baseline or b)
+    library = library_of(data)
     data, columns = _two_columns(data, name_a, name_b, system, human)
     inputs = load(
         data,
@@ -190,7 +191,7 @@ def compare(
     if ledger is not None:
         if not shared:
             raise EvalFileError("ledger= compares systems on items that both answered; there are none.")
-        return compare_through_ledger(paired, name_a, name_b, ledger, looks, level)
+        return compare_through_ledger(replace(paired, backend=library), name_a, name_b, ledger, looks, level)
     found = _difference(paired if shared else inputs, shared, single, interval, population, random_state)
     agreed = agreement(paired if shared else inputs, level, random_state) if inputs.judged else None
     share = inputs.in_unit_range
@@ -200,7 +201,7 @@ def compare(
     detectable, wanted = _reach(found)
     return ComparisonResult(
         guarantee=_guarantee(paired if shared else inputs, level, n_looks, found, shared),
-        backend=inputs.backend,
+        backend=library,
         verdict=_verdict(code, name_a, name_b, found, margin, detectable, wanted, share),
         checks=tuple(dict.fromkeys([*inputs.checks, *checks])),
         inputs=inputs_of_data(inputs),
@@ -264,7 +265,7 @@ def _two_columns(data: Any, a: Any, b: Any, system: str | None, human: str | Non
         return data, False
     columns = list(table.frame.columns)
     if table.has("system") or a not in columns or b not in columns:
-        return data if not isinstance(data, EvalTable) else table, False
+        return data, False
     import pandas as pd
 
     rest = table.frame.drop(columns=[c for c in dict.fromkeys([a, b]) if c in table.frame.columns])

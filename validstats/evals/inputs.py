@@ -39,6 +39,7 @@ __all__ = [
     "deduplicated",
     "in_strata",
     "item_matrix",
+    "library_of",
     "load",
     "numbers_beside_rows",
     "of_one_system",
@@ -212,6 +213,11 @@ def of_one_system(table: EvalTable, system: str | None, instead: str = "") -> Ev
     return table.rows(table.names("system") == str(system)) if len(names) > 1 else table
 
 
+def library_of(data: Any) -> FrameBackend:
+    """The library of the data, of the first of several."""
+    return backend_of(data[0] if isinstance(data, list | tuple) and data else data)
+
+
 def load(
     data: Any,
     *,
@@ -295,7 +301,7 @@ def load(
         weight=_weights(table, weights),
         score_name=name,
         checks=tuple(dict.fromkeys(checks)),
-        backend=backend_of(data),
+        backend=library_of(data),
         strata=None if strata is None else codes_of(table.column(_STRATUM))[0],
         features=_features(table, features, human_values is not None),
         further=further,

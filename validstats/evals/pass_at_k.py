@@ -12,6 +12,7 @@ from validstats.evals.doctor import check_table
 from validstats.evals.inputs import (
     Population,
     deduplicated,
+    library_of,
     numbers_beside_rows,
     of_one_system,
     refuse,
@@ -37,7 +38,6 @@ from validstats.evals.statistics import (
 from validstats.evals.statistics import pass_at_k as pass_rows
 from validstats.guarantee import Guarantee
 from validstats.intake import (
-    backend_of,
     check_confidence_level,
     check_in_range,
     check_literal,
@@ -211,7 +211,7 @@ def pass_at_k(
     generator = check_random_state(0 if random_state is None else random_state)
     tests = _tests_band(samples, ks, population, level, generator)
     if not samples.audited.any():
-        return _unaudited(samples, checks, ks, tests, population, level, backend_of(data))
+        return _unaudited(samples, checks, ks, tests, population, level, library_of(data))
     if population == "finite":
         raise ValueError(
             "population='finite' goes with unaudited samples; audits speak about all problems like these."
@@ -228,7 +228,7 @@ def pass_at_k(
         sample_costs,
         level,
         generator,
-        backend_of(data),
+        library_of(data),
     )
 
 

@@ -18,6 +18,7 @@ from validstats.evals.inputs import (
     cluster_codes,
     in_strata,
     item_matrix,
+    library_of,
     load,
     numbers_beside_rows,
 )
@@ -40,7 +41,6 @@ from validstats.evals.statistics import (
 )
 from validstats.guarantee import Guarantee
 from validstats.intake import (
-    backend_of,
     check_confidence_level,
     check_literal,
     check_random_state,
@@ -151,7 +151,7 @@ def rank(
     if table is not None:
         return _rank_battles(
             table,
-            backend_of(data),
+            library_of(data),
             judge=judge,
             human=human,
             clusters=clusters,
