@@ -630,6 +630,7 @@ def test_inspect_samples_have_epochs_scores_and_flags(tmp_path) -> None:
     assert table.frame["sample"].tolist() == [2, 1, 1]
     assert table.frame["error"].tolist() == [False, True, False]
     np.testing.assert_array_equal(table.values("parts.y"), [0.0, 1.0, np.nan])
+    assert "text" not in table.frame
     assert "error (metadata)" in table.frame and "topic" in table.frame
     assert {c.code: c.sentence for c in table.checks} == {
         "unfinished": "log.eval has status 'error', not success.",
@@ -951,6 +952,8 @@ def test_wide_tables_are_melted_by_system() -> None:
     np.testing.assert_array_equal(table.values("human"), [1, np.nan, np.nan, np.nan])
     assert evals.read({"item": [1, 2], "score_ash": [1, 0], "score_fir": [0, 1]}).roles["judge"] == "judge"
     assert evals.read({"item": [1, 2], "judge_ash": [1, 0], "x": [0, 1]}).format == "long"
+    with pytest.raises(EvalFileError, match="The column 'judge_fir' holds words that are no scores"):
+        evals.read({**wide, "judge_fir": ["good", 1]})
     with pytest.raises(EvalFileError, match=r"has both \['judge'\] and columns named role_system"):
         evals.read({**wide, "judge": [1, 1]})
 

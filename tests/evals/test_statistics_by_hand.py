@@ -252,6 +252,15 @@ def test_draws_of_pairs_are_those_of_a_loop(df, monkeypatch) -> None:
                 assert found[start + i, k] == pytest.approx(gap / math.sqrt(variance))
 
 
+def test_what_all_systems_have_in_common_takes_no_digits_of_their_differences() -> None:
+    rng = np.random.default_rng(0)
+    roots = rng.normal(size=(5, 3, 2))
+    shifted = roots + 1e7 * rng.normal(size=(5, 1, 2))
+    first, second = np.array([0, 0, 1]), np.array([1, 2, 2])
+    expected = np.sum((roots[:, first] - roots[:, second]) ** 2, axis=2)
+    np.testing.assert_allclose(ranks._squared_errors_of_pairs(shifted, first, second), expected, rtol=1e-5)
+
+
 def test_roots_of_wishart_matrices_have_their_rows_and_mean() -> None:
     factor = covariance_factor(np.array([[2.0, 0.5, 0.1], [0.5, 1.0, 0.2], [0.1, 0.2, 3.0]]))
     rng = np.random.default_rng(0)

@@ -345,6 +345,12 @@ def test_four_in_five_labelled_pairs_are_enough_for_differences() -> None:
 def test_systems_are_named_or_the_two_there_are() -> None:
     data = two_systems(D)
     assert (evals.compare(data).a, evals.compare(data).b) == ("new", "old")
+    columns = {"a": [1, 0, 1, 1] * 3, "b": [0, 0, 1, 1] * 3}
+    assert "no-items" not in {c.code for c in evals.compare(columns, "a", "b").checks}
+    copied = {**columns, "topic": ["x", "y"] * 6, "item": ["q", "Q", *range(10)]}
+    assert "near-miss-names" in {c.code for c in evals.compare(copied, "a", "b").checks}
+    pages = {**columns, "judge": ["pass", "fail"] * 6}
+    assert "words" in {c.code for c in evals.compare(pages, "a", "b").checks}
     for options in ({"a": "old"}, {"b": "new"}, {"candidate": "old"}, {"baseline": "new"}):
         result = evals.compare(data, **options)
         assert (result.a, result.b) == ("old", "new") and result.estimate < 0
@@ -556,6 +562,29 @@ def test_judges_alone_are_weighted_means_of_what_they_said() -> None:
     assert result.human_estimates[0] == pytest.approx(
         np.average(data["human"][labelled], weights=data["w"][labelled])
     )
+
+
+@pytest.mark.parametrize(
+    ("units", "whole", "weighted", "alone"),
+    [
+        (12, True, False, False),
+        (12, False, False, True),
+        (19, False, False, True),
+        (20, False, False, False),
+        (12, True, True, True),
+    ],
+)
+def test_labels_stand_alone_where_a_regression_would_learn_from_fewer_than_twenty_units(
+    units, whole, weighted, alone
+) -> None:
+    """Items of two samples, labelled as a whole (which cells take at any number) or in part."""
+    rng = np.random.default_rng(0)
+    item = np.repeat(np.arange(60), 2)
+    judge = rng.integers(0, 2, 120)
+    known = (item < units) & (whole | (np.arange(120) % 2 == 0))
+    data = {"item": item, "judge": judge, "human": np.where(known, judge ^ (rng.random(120) < 0.2), np.nan)}
+    options = {"weights": np.repeat(rng.random(60) + 0.5, 2)} if weighted else {}
+    assert (evals.evaluate(data, **options).study.estimator == "gold") == alone
 
 
 def test_agreement_is_that_of_drawn_tables() -> None:
@@ -1408,6 +1437,9 @@ def test_results_of_comparisons_ranks_and_samples_at_a_glance() -> None:
     assert ranked.informative == bool(ranked.above.any())
     assert "judge_rank" not in ranked.tidy() and "Judge's rank" not in str(ranked.summary())
     corrected = evals.rank(answers_of_two(6))
+    fewest = int(np.argmin(corrected.n_human))
+    said = f"fewest human labels: {corrected.systems[fewest]}, {corrected.n_human[fewest]}"
+    assert corrected.guarantee.check[1].endswith(said) and "fewest" not in str(ranked.guarantee.check)
     assert {"judge_rank", "n_human"} <= set(corrected.tidy().columns)
     text = str(corrected.summary())
     assert "Judge's rank" in text and "Labels" in text

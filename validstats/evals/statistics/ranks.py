@@ -170,8 +170,6 @@ def _step_down(
         above[second[down], first[down]] = True
         upper_alive &= ~up
         lower_alive &= ~down
-        if not (upper_alive.any() or lower_alive.any()):
-            return critical
 
 
 def sign_test_vetoes(scores: Float2D) -> Float2D:
