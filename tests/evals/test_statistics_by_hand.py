@@ -438,6 +438,8 @@ def test_where_the_interval_does_not_decide_its_own_p_value_is_said() -> None:
         answer = paired_binary(b, c, 20, 0.999)
         assert answer.conf_low <= 0 <= answer.conf_high
         assert answer.p_value == buehler_p_value(11, 0, 20) == pytest.approx(0.00124586, abs=1e-8)
+    edge = paired_binary(5, 0, 5, 0.9375)  # McNemar's p is 1 - the level to the last digit
+    assert exact_mcnemar(5, 0) == 0.0625 and edge.conf_low <= 0 and edge.p_value > 0.0625
     decided = paired_binary(10, 2, 50, 0.95)
     assert decided.p_value == pytest.approx(float(exact_mcnemar(10, 2))) and decided.estimate == 8 / 50
 
