@@ -220,6 +220,7 @@ def test_scores_are_in_the_order_of_the_rows_up_to_a_number_of_them(monkeypatch,
         calibrate, _ = beside(ASKED[question])
         fresh = predictor(ASKED[question]).calibrate(divided(CALIBRATION, PLACES), "y", **calibrate)
         assert fresh.calibration_.ordered is kept
+        assert fresh.calibration_.batch_name == ("week" if "weeks" in question else "batch")
 
 
 def test_parts_without_rows_change_nothing() -> None:
