@@ -630,6 +630,8 @@ def test_inspect_samples_have_epochs_scores_and_flags(tmp_path) -> None:
     assert table.frame["sample"].tolist() == [2, 1, 1]
     assert table.frame["error"].tolist() == [False, True, False]
     np.testing.assert_array_equal(table.values("parts.y"), [0.0, 1.0, np.nan])
+    asked = table.frame["content"].tolist()
+    assert asked[0] == asked[1] != "" and pd.isna(asked[2])
     assert "text" not in table.frame
     assert "error (metadata)" in table.frame and "topic" in table.frame
     assert {c.code: c.sentence for c in table.checks} == {
