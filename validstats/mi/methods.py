@@ -23,6 +23,7 @@ from validstats.mi.anchors import (
     gaussian_copula,
     gaussian_from_correlations,
     gaussian_plug_in,
+    information_interval,
     ksg,
     mixed_ksg,
     plug_in,
@@ -348,7 +349,6 @@ def _cells_estimate(
         withheld = (
             f"{100 * filled:.0f} filled cells in 100 rows are too many for the interval of a plug-in estimate"
         )
-    half = float(stats.norm.isf((1 - level) / 2)) * cells.standard_error
     what = (
         "of the binned columns, which is at most that of the data"
         if binned
@@ -359,15 +359,21 @@ def _cells_estimate(
         kind="asymptotic",
         check=(
             "the rows are independent of each other",
-            "the sides are clearly dependent; near independence the interval is rough",
             "every cell of the table that matters is filled often",
         ),
         n_reference=n,
-        citation="delta method for the plug-in; Miller (1955) for its bias",
+        citation="Wilks (1938), Annals of Mathematical Statistics 9, 60-62; Miller (1955) for the bias",
         confidence_level=level,
-        details=("At independence the estimate is not normal, and its standard error tends to 0",),
+        details=(
+            "The interval inverts the noncentral chi-square law of the likelihood ratio, scaled to the variance of the delta method; "
+            "near independence, where that variance tends to 0, it is the law of the test of independence",
+        ),
     )
-    interval = (float("nan"), float("nan")) if withheld else (cells.value - half, cells.value + half)
+    interval = float("nan"), float("nan")
+    if not withheld:
+        interval = information_interval(
+            cells.value, cells.plug_in, cells.standard_error, cells.degrees, n, level
+        )
     return Estimate(cells.value, cells.standard_error, interval, name, guarantee, withheld)
 
 
@@ -403,7 +409,7 @@ def _gaussian_fit(fit: GaussianEstimate, n: int, copula: bool, level: float) -> 
         check=(
             "rows are independent",
             "the copula of all columns is Gaussian" if copula else "all columns are jointly Gaussian",
-            "the sides are dependent" if fit.rank_x * fit.rank_y > 1 else "n is not small",
+            "n is not small" if fit.rank_x * fit.rank_y == 1 else "rows are many more than columns",
         ),
         n_reference=n,
         citation=(
@@ -419,14 +425,15 @@ def _gaussian_fit(fit: GaussianEstimate, n: int, copula: bool, level: float) -> 
 
 
 def _gaussian_interval(fit: GaussianEstimate, n: int, error: float, level: float) -> tuple[float, float]:
-    """Fisher's z for one pair of columns; else normal, with the variance of the log density ratio."""
-    quantile = float(stats.norm.isf((1 - level) / 2))
+    """Fisher's z for one pair of columns; else by the likelihood ratio, with the variance of the log density ratio."""
     if fit.rank_x == fit.rank_y == 1:
+        quantile = float(stats.norm.isf((1 - level) / 2))
         centre, half = float(np.arctanh(fit.correlations[0])), quantile / np.sqrt(n - 3)
         low, high = np.tanh(max(0.0, centre - half)), np.tanh(centre + half)
         ends = -0.5 * np.log1p(-(np.array([low, high]) ** 2))
         return min(float(ends[0]), fit.value), max(float(ends[1]), fit.value)
-    return fit.value - quantile * error, fit.value + quantile * error
+    likelihood = gaussian_from_correlations(fit.correlations)
+    return information_interval(fit.value, likelihood, error, fit.rank_x * fit.rank_y, n, level)
 
 
 def entropy_bound(sides: tuple[Side, Side], value: float) -> Side | None:

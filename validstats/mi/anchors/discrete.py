@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import digamma
+from scipy.special import chdtr, chndtrinc, digamma, ndtri
 
 from validstats._typing import Float1D, Float2D, Int1D
 from validstats.mi.anchors.neighbours import neighbour_counts, neighbour_radii
@@ -16,6 +16,7 @@ __all__ = [
     "bin_columns",
     "entropy",
     "entropy_of_shares",
+    "information_interval",
     "mixed_ksg",
     "plug_in",
     "plug_in_of_cells",
@@ -38,6 +39,36 @@ class DiscreteEstimate:
     standard_error: float
     entropy_x: float  # entropy_x, entropy_y: Plug-in entropies
     entropy_y: float
+    degrees: int  # Of freedom of a test of independence: (levels of X - 1) (levels of Y - 1)
+
+
+NORMAL_FROM = 1e4
+"""Noncentral chi-square statistic from which the normal law is taken."""
+
+
+def information_interval(
+    value: float, plug_in: float, standard_error: float, degrees: int, n: int, level: float
+) -> tuple[float, float]:
+    """Interval of an information by the noncentral chi-square law of twice its log likelihood ratio, scaled to its variance.
+
+    ``value`` is the corrected estimate, ``plug_in`` the maximum of the likelihood and ``standard_error`` that of the delta method.
+    """
+    # Near independence 2 n plug-in is noncentral chi-square with noncentrality 2 n I, whose standard deviation is 2 sqrt(2 n I) (Wilks
+    # 1938; Drost et al. 1989, JASA 84, 130-141). Divided by k = n error^2 / (2 I) it has the variance of the delta method as I grows,
+    # and k tends to 1 as I falls.
+    statistic, alpha = 2.0 * n * plug_in, 1.0 - level
+    scale = n * standard_error**2 / (2.0 * plug_in) if plug_in > 0.0 else 1.0
+    if scale * NORMAL_FROM <= statistic or degrees < 1:
+        half = -float(ndtri(alpha / 2)) * standard_error
+        return value - half, value + half
+    statistic /= scale
+    low = 0.0
+    if chdtr(degrees, statistic) > 1.0 - alpha / 2:
+        low = float(chndtrinc(statistic, degrees, 1.0 - alpha / 2))
+    # Below the mean at independence the upper end is that of the mean: it would fall to 0 on half of the data sets without dependence.
+    high = float(chndtrinc(max(statistic, float(degrees)), degrees, alpha / 2))
+    low, high = (scale * end / (2.0 * n) for end in (low, high))
+    return min(low, max(value, 0.0)), max(high, value)
 
 
 def row_codes(rows: Float2D) -> Int1D:
@@ -81,6 +112,7 @@ def plug_in_of_cells(x: Int1D, y: Int1D, count: Int1D, *, miller_madow: bool = T
         standard_error=float(np.sqrt(max(0.0, spread) / n)),
         entropy_x=entropy_of_shares(share_x),
         entropy_y=entropy_of_shares(share_y),
+        degrees=int((np.count_nonzero(share_x) - 1) * (np.count_nonzero(share_y) - 1)),
     )
 
 
