@@ -30,8 +30,8 @@ PEERS = {
 }  # fmt: skip
 """Peer -> environment variable with its interpreter."""
 
-_STARTED: set[str] = set()
-"""Peers of which a process was started."""
+_STARTED: dict[str, str] = {}
+"""Peers of which a process was started, and by which interpreter."""
 
 SERVER = """
 from __future__ import annotations
@@ -89,9 +89,9 @@ def take_from(*folders: Path) -> list[str]:
 def versions() -> dict[str, str]:
     """Return the version of each peer that was started here, as its environment tells it; "unknown" where it does not."""
     told = {}
-    for name in sorted(_STARTED):
+    for name, python in sorted(_STARTED.items()):
         line = f"from importlib.metadata import version; print(version({name!r}))"
-        done = subprocess.run([interpreter(name), "-c", line], capture_output=True, text=True, check=False)
+        done = subprocess.run([python, "-c", line], capture_output=True, text=True, check=False)
         told[name] = done.stdout.strip() or "unknown"
     return told
 
@@ -124,7 +124,7 @@ class Peer:
                 [python, "-c", program, str(path), str(gibibytes)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
             )  # fmt: skip
-            _STARTED.add(name)
+            _STARTED[name] = python
             self.stop = weakref.finalize(self, _end, self._process)
             first = self._read()
         if isinstance(first, dict):

@@ -94,8 +94,8 @@ CHANGES = (
         "mi",
         "interval of a table of levels, two by two with weak dependence, 222 to 859 rows: .87 to .91 for .95 (1,200 trials each), as the "
         "delta method does near independence",
-        "the interval inverts the noncentral chi-square law of the likelihood ratio, scaled to that variance: .94 in the same settings; so do "
-        "those of Gaussian columns and of conditional tables; `tests/mi/test_worst_settings.py`",
+        "the interval inverts the noncentral chi-square law of the likelihood ratio, scaled to that variance: .94 in the same "
+        "settings; so do those of Gaussian columns and of conditional tables; `tests/mi/test_worst_settings.py`",
     ),
     (
         "batch",

@@ -22,6 +22,7 @@ def test_a_domain_that_fails_leaves_the_others_and_a_peer_that_fails_is_a_row(tm
         "benchmarks.dsl": SimpleNamespace(specs=lambda quick: 1 / 0),
         "benchmarks.mi": SimpleNamespace(specs=lambda quick: [spec]),
     }
+    monkeypatch.setattr(_peers, "_STARTED", {})  # other tests start peers of their own
     monkeypatch.setattr(command, "DOMAINS", ("dsl", "mi"))
     monkeypatch.setattr(command.importlib, "import_module", modules.__getitem__)
     monkeypatch.setattr(sys, "argv", ["benchmarks", "--output", str(tmp_path), "--peers", str(tmp_path)])
