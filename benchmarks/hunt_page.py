@@ -123,7 +123,8 @@ CHANGES = (
         "evals",
         "difference of two systems whose scores are numbers, normal differences beside lognormal ones, 28 and 60 items: .93 and .91 held, "
         "or it was said that they are too skewed, for .95 (800 trials each)",
-        "not mended: samples of that size often do not show how skewed their law is; intervals that are not doubted may hold a few in a hundred less",
+        "not mended: samples of that size often do not show how skewed their law is; intervals that are not doubted may hold a few in "
+        "a hundred less",
     ),
     (
         "evals",
