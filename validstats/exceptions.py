@@ -292,14 +292,14 @@ few_degrees_message = (
 )
 
 skewed_labels_message = (
-    "What the {n_labelled} labelled rows add to {name!r} is skewed (skewness {skewness:.1f}): about {held:.0%} of such intervals "
+    "What the {n_labelled} labelled rows add to {name!r} is skewed (skewness {skewness:.1f}): about {held} of such intervals "
     "hold the value, or fewer, where {level:.0%} are meant, mostly by missing it on the longer side. Label more rows, ask "
     "for model='quantile' or the mean of the logarithm, or {remedy}."
 )
 
 normal_interval_message = (
     "The interval of {name!r} is that of the paper of estimator={estimator!r}, which takes a normal law for granted. What the "
-    "{n_labelled} labelled rows add is too heavy-tailed or skewed for it: about {held:.0%} of such intervals hold the value, or "
+    "{n_labelled} labelled rows add is too heavy-tailed or skewed for it: about {held} of such intervals hold the value, or "
     "fewer, where {level:.0%} are meant. Take estimator='tuned', which is corrected for that, or label more rows."
 )
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Int1D
-from validstats.dsl.moments import coverage_lost_to_skewness
+from validstats.dsl.moments import coverage_lost_to_skewness, is_too_skewed, share_that_holds
 from validstats.evals.readers import Check, EvalTable, Role, codes_of, read, verdict_codes
 from validstats.results import Report, Summary, Table
 
@@ -32,9 +32,6 @@ _MOST_VERDICTS = 20
 MOST_LEFT_OUT = 0.10
 """Share of items answered by one system only above which a paired comparison is refused."""
 
-_LOST = 0.01
-"""Coverage that skewness may cost a mean of numbers before it is said."""
-
 _FAR = 4.0
 """Standard deviations by which label counts may differ from their probabilities."""
 
@@ -50,7 +47,7 @@ def check_skewness(
     lost = {name: coverage_lost_to_skewness(values, confidence_level) for name, values in known.items()}
     name = max(lost, key=lambda each: lost[each][0], default="")
     loss, skewness = lost.get(name, (0.0, 0.0))
-    if loss <= _LOST:
+    if not known or not is_too_skewed(loss, skewness, len(known[name])):
         return []
     of = f" of {name}" if name else ""
     corrected, whose, more = ("corrected ", " that humans labelled", "Label") if judged else ("", "", "Score")
@@ -59,7 +56,7 @@ def check_skewness(
             "skewed-scores",
             "warning",
             f"The {corrected}{what}{of} of {len(known[name]):,} independent units{whose} are skewed (skewness {skewness:.1f}): about "
-            f"{max(confidence_level - loss, 0.0):.0%} of such intervals hold the value, or fewer, where {confidence_level:.0%} are "
+            f"{share_that_holds(confidence_level, loss)} of such intervals hold the value, or fewer, where {confidence_level:.0%} are "
             f"meant. {more} more items, or score the logarithm or whether a limit is kept.",
         )
     ]

@@ -37,6 +37,7 @@ __all__ = [
     "few_levels",
     "forecast_variance",
     "is_constant",
+    "is_too_skewed",
     "influence_functions",
     "kish_size",
     "labelled_units",
@@ -44,6 +45,7 @@ __all__ = [
     "median_of_splits",
     "sandwich",
     "search_labels",
+    "share_that_holds",
     "small_sample_scores",
     "sorted_levels",
     "sum_by_cluster",
@@ -624,6 +626,23 @@ def coverage_lost_by_normal_quantile(degrees: Float1D, confidence_level: float) 
     """Return the coverage that an interval loses by the normal quantile, where Student's with these degrees would hold."""
     z = critical_value(1.0 - confidence_level, None)
     return np.asarray(2.0 * special.stdtr(degrees, -z) - (1.0 - confidence_level))
+
+
+LOST, LOST_VISIBLY = 0.01, 0.005
+"""Coverage that skewness may cost before it is said, and where the sample shows that it is skewed."""
+SHOWN = 2.2
+"""Standard errors (6 / n)^(1/2) of a normal sample beyond which its skewness is not chance: one sample in forty of normal numbers."""
+
+
+def is_too_skewed(loss: float, skewness: float, n: int) -> bool:
+    """Tell whether what skewness costs an interval is said: always from .01 on, from .005 on where it is no chance."""
+    return loss > LOST or (loss > LOST_VISIBLY and abs(skewness) > SHOWN * math.sqrt(6.0 / n))
+
+
+def share_that_holds(level: float, loss: float) -> str:
+    """Words for what is left of a level: a decimal where less than a hundredth is lost."""
+    held = max(level - loss, 0.0)
+    return f"{held:.0%}" if loss > LOST else f"{held:.1%}"
 
 
 def coverage_lost_to_skewness(values: Float1D, confidence_level: float) -> tuple[float, float]:

@@ -36,8 +36,10 @@ from validstats.dsl.moments import (
     coverage_lost_by_normal_quantile,
     coverage_lost_to_skewness,
     effective_labels,
+    is_too_skewed,
     kish_size,
     nearly_spanned_columns,
+    share_that_holds,
     text_codes,
     warn_about_clusters,
 )
@@ -557,10 +559,6 @@ def _warn_about_surprises(prepared: PreparedModel, found: Estimate) -> None:
             warn(message, LabellingWarning)
 
 
-_COVERAGE_LOSS = 0.01
-"""Coverage that the law of the labels may cost before it is said: with .02 one interval in thirteen misses and says nothing."""
-
-
 def _warn_about_the_law(prepared: PreparedModel, found: Estimate, request: InferenceRequest) -> None:
     """Warn where what labelled rows add is too skewed for a mean, or too far from normal for an interval as published."""
     sample, names = prepared.sample, prepared.names
@@ -575,12 +573,12 @@ def _warn_about_the_law(prepared: PreparedModel, found: Estimate, request: Infer
     if published:
         loss = loss + coverage_lost_by_normal_quantile(kurtosis_degrees(units, len(names)), level)
     worst = int(np.argmax(loss))
-    if loss[worst] <= _COVERAGE_LOSS:
+    if not is_too_skewed(float(loss[worst]), float(skewness[worst]), sample.n_labelled):
         return
     said = {
         "n_labelled": sample.n_labelled,
         "name": names[worst],
-        "held": max(level - loss[worst], 0.0),
+        "held": share_that_holds(level, float(loss[worst])),
         "level": level,
     }
     if published and not one_number:
