@@ -123,8 +123,8 @@ CHANGES = (
         "evals",
         "difference of two systems whose scores are numbers, normal differences beside lognormal ones, 28 and 60 items: .93 and .91 held, "
         "or it was said that they are too skewed, for .95 (800 trials each)",
-        "where a sample shows that it is skewed it is said from half a hundredth of lost coverage on: .95 at 60 items and .93 at 28; with 20 "
-        "items .92 is left (not mended: samples of that size often do not show how skewed their law is)",
+        "where a sample shows that it is skewed it is said from half a hundredth of lost coverage on: .95 at 60 items and .93 at 28; "
+        "with 20 items .92 is left (not mended: such samples often do not show how skewed their law is)",
     ),
     (
         "evals",
