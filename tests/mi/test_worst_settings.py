@@ -48,6 +48,16 @@ def test_far_from_independence_the_ends_are_those_of_the_delta_method() -> None:
     assert low == 0.0 and high > 0.01  # no dependence in the sample says little about the law
 
 
+@pytest.mark.parametrize("table", [[[2, 6], [3, 9]], [[7, 1, 4], [35, 5, 20]], [[3, 5], [6, 10], [9, 15]]])
+def test_tables_that_are_exactly_independent_say_what_chance_may_hide(table) -> None:
+    """The plug-in is rounding there, and its ratio to the variance is no number to divide by: the upper end was 1e-16."""
+    counts = 3 * np.array(table)
+    x, y = (np.repeat(side.ravel(), counts.ravel()) for side in np.indices(counts.shape))
+    result = mutual_info(x, y, method="plug-in", certify=False, discrete_x=True, discrete_y=True)
+    degrees = (counts.shape[0] - 1) * (counts.shape[1] - 1)
+    assert result.low == 0.0 and result.high > degrees / (2 * counts.sum())
+
+
 def table_draws(draws, n, concentration, seed):
     """Tables of two by two levels from a Dirichlet law: truths, ends of the package's interval, and the delta method's."""
     rng = np.random.default_rng(seed)

@@ -44,6 +44,8 @@ class DiscreteEstimate:
 
 NORMAL_FROM = 1e4
 """Noncentral chi-square statistic from which the normal law is taken."""
+ROUNDING = 1e-6
+"""Statistic below which a table is exactly independent: what is left of it and of its variance is rounding."""
 
 
 def information_interval(
@@ -57,7 +59,7 @@ def information_interval(
     # 1938; Drost et al. 1989, JASA 84, 130-141). Divided by k = n error^2 / (2 I) it has the variance of the delta method as I grows,
     # and k tends to 1 as I falls.
     statistic, alpha = 2.0 * n * plug_in, 1.0 - level
-    scale = n * standard_error**2 / (2.0 * plug_in) if plug_in > 0.0 else 1.0
+    scale = n * standard_error**2 / (2.0 * plug_in) if statistic > ROUNDING else 1.0
     if scale * NORMAL_FROM <= statistic or degrees < 1:
         half = -float(ndtri(alpha / 2)) * standard_error
         return value - half, value + half

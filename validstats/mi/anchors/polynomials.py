@@ -25,11 +25,9 @@ def polynomial_columns(rows: Float2D) -> Float2D:
 
 
 def polynomial_means(rows: Float2D, targets: Float2D) -> Float2D:
-    """Predictions of targets by ridge regression on polynomials of rows, each by the four fifths of the rows without it.
-
-    A column counts as much as it correlates with the targets there. One ridge serves all fifths, the one with the least
-    generalised cross-validation: with a ridge for each, the sizes of predictions would tell the fifths apart on both sides.
-    """
+    """Predictions of targets by ridge regression on polynomials of rows, each by the four fifths of the rows without it."""
+    # A column counts as much as it correlates with the targets there. One ridge serves all fifths, the one with the least
+    # generalised cross-validation: with a ridge for each, the sizes of predictions would tell the fifths apart on both sides.
     columns = polynomial_columns(rows)
     fold = np.arange(len(columns)) % FOLDS
     gram, cross, squares = columns.T @ columns, columns.T @ targets, float(np.sum(targets**2))

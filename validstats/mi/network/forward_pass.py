@@ -464,11 +464,7 @@ def prepare_pair(x: Side, y: Side, structure: bool) -> PreparedPair:
 
 
 def read_pairs(prepared: list[PreparedPair], weights: NetworkWeights) -> tuple[SummaryTable | None, FloatND]:
-    """Summaries and quantiles of the pairs whose answer is not known, one a pair.
-
-    Of subsamples the medians are averaged; the distances of the other quantiles are the median of theirs, because now and then one
-    is read as far wider than the rest.
-    """
+    """Summaries and quantiles of the pairs whose answer is not known, one a pair."""
     summaries = [s for p in prepared for s in p.summaries]
     if not summaries:
         return None, np.zeros((len(weights.members), 0, 19))
@@ -478,6 +474,8 @@ def read_pairs(prepared: list[PreparedPair], weights: NetworkWeights) -> tuple[S
     if max(sizes) == 1:
         return sets, members
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    # Medians of subsamples are averaged; of the distances of the other quantiles the median is taken, because now and then one
+    # subsample is read as far wider than the rest.
     centres = members[:, :, MEDIAN, None]
     distances = [np.median(part, axis=1) for part in np.split(members - centres, starts[1:], axis=1)]
     means = np.add.reduceat(centres, starts, axis=1) / np.array(sizes)[None, :, None] + np.stack(
