@@ -23,8 +23,8 @@ LABELS = 20_000
 """Rows with an expert label, on average, whatever the number of rows."""
 LIMIT = 2**30
 BYTES_A_ROW = 28
-LARGEST = {"infer": 10_000_000, "dsl": 10_000_000}
-"""Most rows of a task: one keeps a number of every row of the batch, the other would take half an hour of 1e8 rows."""
+LARGEST = {"infer": 10_000_000}
+"""Most rows of a task: it keeps a number of every row of the batch with the caller."""
 TRUTH = np.array([1.0, 0.5, -0.25])
 
 

@@ -107,3 +107,19 @@ def test_version(run) -> None:
     import validstats
 
     assert validstats.__version__ in run("--version").output
+
+
+def test_one_version_everywhere() -> None:
+    import validstats
+
+    root, version = Path(__file__).parents[2], re.escape(validstats.__version__)
+    places = {
+        "pyproject.toml": rf'^version = "{version}"$',
+        "CITATION.cff": rf"^version: {version}$",
+        "README.md": rf"Version {version}\.$",
+    }
+    missing = [
+        name for name, line in places.items() if not re.search(line, (root / name).read_text("utf-8"), re.M)
+    ]
+    first = re.search(r"^## (\S+)$", (root / "CHANGELOG.md").read_text("utf-8"), re.M)
+    assert not missing and first is not None and first[1] == validstats.__version__
