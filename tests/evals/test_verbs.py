@@ -412,8 +412,9 @@ def test_looks_share_the_level():
 def test_no_shared_item_is_two_samples():
     data = {"item": np.arange(80), "system": ["a"] * 40 + ["b"] * 40, "score": [1, 0] * 20 + [1] * 40}
     result = evals.compare(data)
-    assert "Welch" in result.method
+    assert "Agresti and Caffo" in result.method
     assert result.verdict.code == "worse"
+    assert "Welch" in evals.compare({**data, "score": 2.0 * np.array(data["score"])}).method
 
 
 def test_pairs_labelled_by_humans_are_compared_as_differences():

@@ -8,6 +8,7 @@ from scipy import stats
 
 from validstats import evals
 from validstats.dsl.moments import coverage_lost_to_skewness, is_too_skewed
+from validstats.evals.statistics import ClusterMean, agresti_caffo, effective_score_interval, welch_difference
 from validstats.validity import binomial_acceptance
 
 COSTS = np.exp(1.2 * stats.norm.ppf((np.arange(40) + 0.5) / 40)) + 1.0
@@ -93,6 +94,152 @@ def test_a_category_of_skewed_scores_is_named() -> None:
 def said(rows):
     """Samples of which it is said that they are too skewed for their interval."""
     return np.array([is_too_skewed(*coverage_lost_to_skewness(row, 0.95), len(row)) for row in rows])
+
+
+def conditions(result) -> str:
+    return " ".join(result.guarantee.check)
+
+
+def test_few_units_are_said_to_hide_a_long_tail() -> None:
+    """From 30 units on a sample shows it; below, the reader is told what cannot be seen, and what it would cost."""
+    score, base = PLAIN[:29] - PLAIN[:29].mean(), np.arange(29.0)
+    tail = "have no long tail that 29 units do not show (with one, some 88 of 100 intervals at 95 % hold)"
+    one = evals.evaluate({"score": score})
+    assert conditions(one).startswith(
+        f"units (item) do not depend on each other, and the scores {tail} items stand"
+    )
+    paired = evals.compare({"a": base + score, "b": base}, "a", "b")
+    assert f"do not depend on each other, and the differences {tail} this is the first look" in conditions(
+        paired
+    )
+    assert "no long tail that 29 units do not show" in " ".join(str(paired.summary()).split())
+    data = {"item": np.repeat(np.arange(29), 2), "system": ["ash", "birch"] * 29}
+    ranked = evals.rank({**data, "score": np.column_stack([base, score]).ravel()})
+    named = tail.replace("29 units", "29 units of 'ash'")
+    assert (
+        conditions(ranked)
+        == f"all systems answered the same items, and the scores {named} this is the first look at these data"
+    )
+    apart = {
+        "item": np.arange(50),
+        "system": np.repeat(["a", "b"], [40, 10]),
+        "score": np.append(PLAIN, PLAIN[:10]),
+    }
+    assert "the scores have no long tail that 10 units of 'b' do not show" in conditions(
+        evals.compare(apart, "a", "b", unpaired="ok")
+    )
+    labels = judged(15, False)
+    assert "the scores have no long tail that 15 units do not show" in conditions(evals.evaluate(labels))
+    topics = {"score": PLAIN, "topic": np.repeat(["large", "small"], [35, 5])}
+    assert "that 5 units of 'small' do not show" in conditions(evals.evaluate(topics, by="topic"))
+    assert one.checks == () or {c.code for c in one.checks} <= {"no-items"}  # a condition, and no warning
+
+
+def test_no_tail_is_looked_for_where_none_can_be_hidden() -> None:
+    """30 units, three different values, values all alike, or an interval that is made for scores in [0, 1]."""
+    base = np.arange(30.0)
+    assert "tail" not in conditions(evals.compare({"a": base + PLAIN[:30], "b": base}, "a", "b"))
+    assert "tail" not in conditions(evals.evaluate({"score": np.repeat([0.0, 0.1, 30.0], [5, 10, 5])}))
+    assert "tail" in conditions(evals.evaluate({"score": np.repeat([0.0, 0.1, 0.2, 30.0], 5)}))
+    assert "tail" not in conditions(evals.evaluate({"score": np.linspace(0, 1, 20)}))
+    assert "tail" not in conditions(evals.compare({"a": base[:20] + 5, "b": base[:20]}, "a", "b"))
+    tiny = 1e-12 * PLAIN[:20]
+    assert "tail" in conditions(evals.compare({"a": 5 * tiny, "b": tiny - 1e-12}, "a", "b"))
+
+
+def test_differences_of_scores_between_0_and_1_are_said_to_be_skewed() -> None:
+    """Two of 28 answers half a point better: Student's interval holds .83 of the time where one in nine is."""
+    a, b = np.repeat([0.5, 0.0], [2, 26]), np.zeros(28)
+    a[-1] = b[-1] = 1.0
+    [said] = words(evals.compare({"a": a, "b": b}, "a", "b"))
+    assert said.startswith(
+        "The differences of 28 independent units are skewed (skewness 3.3): about 85% of such"
+    )
+    assert said.endswith("meant. Score more items.")
+    assert (
+        words(
+            evals.compare({"a": np.tile([0.5, 0, 1, 0], 7), "b": np.tile([0.0, 0.5, 0.5, 0.5], 7)}, "a", "b")
+        )
+        == []
+    )
+
+
+def differences(law: str, n: int, rng) -> np.ndarray:
+    """3,000 samples of differences with mean 0."""
+    normal = rng.normal(size=(3000, n))
+    if law == "normal":
+        return normal
+    # so much of each that skewness costs much and shows little
+    return 1.3 * normal + np.exp(1.2 * rng.normal(size=(3000, n))) - np.exp(0.72)
+
+
+@pytest.mark.validity
+@pytest.mark.parametrize("n", [15, 20, 28, 30, 60])
+def test_differences_hold_or_it_is_said_from_30_items_on_and_fewer_have_a_condition(n) -> None:
+    rng = np.random.default_rng(n)
+    x = differences("lognormal", n, rng)
+    inside = np.abs(x.mean(axis=1)) <= stats.t.ppf(0.975, n - 1) * x.std(axis=1, ddof=1) / np.sqrt(n)
+    held = int((inside | said(x)).sum())
+    if n < 30:
+        assert binomial_acceptance(int(inside.sum()), 3000, 0.88).accepted  # as the condition says
+        assert not binomial_acceptance(int(inside.sum()), 3000, 0.91).accepted
+    else:
+        assert binomial_acceptance(held, 3000, 0.93).accepted
+    if n == 20:
+        assert not binomial_acceptance(held, 3000, 0.93).accepted  # which is why there is a condition
+    plain = differences("normal", n, rng)
+    assert np.mean(said(plain)) < (0.16 if n == 15 else 0.1)
+
+
+@pytest.mark.validity
+@pytest.mark.parametrize("n", [15, 20, 28, 60])
+def test_differences_of_three_values_hold_or_it_is_said(n) -> None:
+    """Differences of -1, 0 and 1 where scores may be halves: all samples there are, under all shares of a grid."""
+    up, down = np.indices((n + 1, n + 1)).reshape(2, -1)
+    up, down = up[up + down <= n], down[up + down <= n]
+    rows = np.array([np.repeat([1.0, -1.0, 0.0], [u, d, n - u - d]) for u, d in zip(up, down, strict=True)])
+    mean, se, c = rows.mean(axis=1), rows.std(axis=1, ddof=1) / np.sqrt(n), stats.t.ppf(0.975, n - 1)
+    ends = 2 * np.array(effective_score_interval((mean + 1) / 2, 0.0, float(n), c)) - 1
+    low, high = np.where(se > 0, [mean - c * se, mean + c * se], ends)
+    doubted, without, shares = said(rows), [], []
+    for p in np.linspace(0.01, 0.6, 30):
+        for q in np.linspace(0.0, 0.4, 11):
+            chance = stats.multinomial.pmf(np.column_stack([up, down, n - up - down]), n, [p, q, 1 - p - q])
+            inside = (low <= p - q + 1e-12) & (p - q <= high + 1e-12)
+            shares.append(chance[inside | doubted].sum())
+            without.append(chance[inside].sum())
+    assert min(shares) >= 0.93
+    assert min(without) < 0.89
+
+
+def two_samples(n_a: int, n_b: int, interval):
+    """Coverage of an interval of the difference of two shares, over all samples there are, at shares of a grid."""
+    found = np.empty((n_a + 1, n_b + 1, 2))
+    means = [[share_of(k, n) for k in range(n + 1)] for n in (n_a, n_b)]
+    for i, a in enumerate(means[0]):
+        for j, b in enumerate(means[1]):
+            centre, se, df = interval(a, b)
+            half = stats.t.isf(0.025, df) * se if se > 0 else 2.0
+            d = i / n_a - j / n_b
+            found[i, j] = min(centre - half, d), max(centre + half, d)
+    shares = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.99)
+    laws = [[stats.binom.pmf(np.arange(n + 1), n, p) for p in shares] for n in (n_a, n_b)]
+    return min(
+        float(np.outer(laws[0][i], laws[1][j])[(found[..., 0] <= p - q) & (p - q <= found[..., 1])].sum())
+        for i, p in enumerate(shares)
+        for j, q in enumerate(shares)
+    )
+
+
+def share_of(k: int, n: int) -> ClusterMean:
+    return ClusterMean(k / n, np.repeat([1.0, 0.0], [k, n - k]), np.ones(n))
+
+
+@pytest.mark.parametrize(("n_a", "n_b", "welch"), [(5, 8, 0.94), (20, 20, 0.9), (10, 60, 0.75)])
+def test_shares_of_two_samples_hold_where_one_has_no_event(n_a, n_b, welch) -> None:
+    """Exact coverage: Welch's interval takes a sample without an event for certain."""
+    assert two_samples(n_a, n_b, agresti_caffo) >= 0.925
+    assert two_samples(n_a, n_b, welch_difference) < welch
 
 
 @pytest.mark.validity

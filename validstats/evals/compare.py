@@ -13,7 +13,7 @@ from scipy import stats
 
 from validstats._typing import Bool1D, Float1D, RandomState
 from validstats.evals.agreement import agreement
-from validstats.evals.doctor import MOST_LEFT_OUT, check_skewness
+from validstats.evals.doctor import MOST_LEFT_OUT, check_skewness, unseen_tail
 from validstats.evals.inputs import Errors, EvalInput, Population, item_matrix, library_of, load
 from validstats.evals.judged import JudgedMean, judged_mean, judged_systems, score_p_value
 from validstats.evals.ledger import LedgerComparisonResult, compare_through_ledger
@@ -23,6 +23,7 @@ from validstats.evals.sentences import Verdict, difference_words, needed, points
 from validstats.evals.statistics import (
     PairedAnswer,
     PairedInterval,
+    agresti_caffo,
     cluster_mean,
     consistent_answer,
     detectable_difference,
@@ -66,7 +67,7 @@ class _Difference:
     judge_difference: float = math.nan
     flips: float = math.nan
     units_of_means: dict[str, Float1D] = field(default_factory=dict)
-    """By name, what each independent unit adds to a mean of numbers that an interval rests on."""
+    """By name, what each independent unit adds to a mean on which a t interval rests."""
 
 
 def compare(
@@ -196,7 +197,9 @@ def compare(
     agreed = agreement(paired if shared else inputs, level, random_state) if inputs.judged else None
     share = inputs.in_unit_range
     what = "differences" if shared else "scores"
-    checks += check_skewness(found.units_of_means, single, what, judged=inputs.judged)
+    checks += check_skewness(
+        found.units_of_means, single, what, judged=inputs.judged, bounded=inputs.in_unit_range
+    )
     code = direction_code(found.answer.conf_low, found.answer.conf_high, margin)
     detectable, wanted = _reach(found)
     return ComparisonResult(
@@ -405,7 +408,7 @@ def _difference(
         f"t interval over {len(mean.weights)} units ({data.clustered_by}), sign flips",
         "shared items",
         flips=flips,
-        units_of_means={} if data.in_unit_range else {"": mean.contributions},
+        units_of_means={"": mean.contributions},
     )
 
 
@@ -446,30 +449,34 @@ def _clustered_answer(
 
 
 def _two_samples(data: EvalInput, level: float) -> _Difference:
-    """Welch's comparison of two samples of items."""
+    """Two samples of items, as Welch compares them; scores in [0, 1] with pseudo-units."""
     parts = [data.of_system(s) for s in (0, 1)]
     means = [cluster_mean(p.score, p.cluster, p.weight) for p in parts]
     if min(len(m.weights) for m in means) < 2:
         raise EvalFileError("Each system needs two items or more that do not depend on each other.")
-    d, se, df = welch_difference(means[0], means[1])
-    critical = t_quantile(level, df)
-    low, high = d - critical * se, d + critical * se
-    p_value = 2.0 * float(stats.t.sf(abs(d) / se, df)) if se > 0 else 1.0
-    if se == 0:
-        low, high = (-1.0, 1.0) if data.in_unit_range else (-math.inf, math.inf)
-    answer = consistent_answer(d, low, high, p_value, level)
-    n = len(data.item_names)
+    d = means[0].estimate - means[1].estimate
+    bounded = data.in_unit_range
+    centre, se, df = (agresti_caffo if bounded else welch_difference)(means[0], means[1])
+    half = t_quantile(level, df) * se if se > 0 else math.inf  # no spread is no certainty
+    low, high = min(centre - half, d), max(centre + half, d)
+    if bounded:
+        low, high = max(low, -1.0), min(high, 1.0)
+    p_value = 2.0 * float(stats.t.sf(abs(centre) / se, df)) if se > 0 else 1.0
+    if low <= 0.0 <= high:
+        # the centre is nearer to 0 than the difference: an interval that is drawn out to it may hold 0
+        p_value = max(p_value, float(np.nextafter(1.0 - level, 2.0)))
+    who = "Agresti and Caffo's" if bounded else "Welch's"
     return _Difference(
-        answer,
+        consistent_answer(d, low, high, p_value, level),
         se,
         means[0].estimate,
         means[1].estimate,
-        n,
+        len(data.item_names),
         0,
-        "Welch's comparison of two samples: no item is shared",
+        f"{who} comparison of two samples: no item is shared",
         "items, none of them shared",
         units_of_means={}
-        if data.in_unit_range
+        if bounded
         else {repr(name): m.contributions for name, m in zip(data.system_names, means, strict=True)},
     )
 
@@ -669,6 +676,7 @@ def _guarantee(data: EvalInput, level: float, looks: int, found: _Difference, sh
         )
     else:
         checks.append(f"units ({data.clustered_by}) do not depend on each other")
+    checks[-1] += unseen_tail(found.units_of_means, "differences" if shared else "scores")
     checks.append(
         "this is the first look at these items"
         if looks == 1

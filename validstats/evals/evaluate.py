@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, TypeAlias, get_args
 
 import numpy as np
 
 from validstats._typing import Bool1D, Float1D, RandomState
 from validstats.evals.agreement import agreement
-from validstats.evals.doctor import check_skewness
+from validstats.evals.doctor import check_skewness, unseen_tail
 from validstats.evals.inputs import Errors, EvalInput, Population, load
 from validstats.evals.judged import judged_mean
 from validstats.evals.readers import Check, EvalFileError, check_names, codes_of
@@ -27,6 +27,8 @@ from validstats.intake import check_confidence_level, check_literal, check_rando
 from validstats.results import NotApplicable, rounded
 
 __all__ = ["evaluate"]
+
+_Units: TypeAlias = dict[str, Float1D | None]
 
 _CITATION = "Miller (2024), Adding error bars to evals, arXiv 2411.00640"
 _JUDGED_CITATION = "Egami, Hinck, Stewart and Wei (2023), arXiv 2306.04746"
@@ -155,13 +157,14 @@ def evaluate(
     if categories:
         estimated = [(*category, row) for category, row in zip(categories, rows[1:], strict=True)]
         verdict = _with_worst(verdict, inputs, estimated, level, bounds is not None, random_state)
+    units = _units_of_means(parts, rows)
+    skewed = [c for each in units for c in check_skewness(each, level, "scores", judged=inputs.judged)]
+    hidden = next((words for each in units if (words := unseen_tail(each, "scores"))), "")
     return EvaluationResult(
-        guarantee=_guarantee(inputs, level, population),
+        guarantee=_guarantee(inputs, level, population, hidden),
         backend=inputs.backend,
         verdict=verdict,
-        checks=tuple(
-            dict.fromkeys([*inputs.checks, *_findings(inputs, overall), *_skewness(parts, rows, level)])
-        ),
+        checks=tuple(dict.fromkeys([*inputs.checks, *_findings(inputs, overall), *skewed])),
         inputs=inputs_of_data(inputs),
         options={
             "confidence_level": level,
@@ -195,20 +198,16 @@ def _categories(data: EvalInput, by: str) -> list[tuple[str, Bool1D]]:
     return [(str(titles[k]), codes == k) for k in order]
 
 
-def _skewness(parts: list[tuple[str, EvalInput]], rows: list[_Estimate], level: float) -> list[Check]:
-    """What skewed numbers without bounds cost the mean of all rows, and the category whose mean loses most."""
-    whole = parts[0][1]
-    if whole.in_unit_range:
+def _units_of_means(parts: list[tuple[str, EvalInput]], rows: list[_Estimate]) -> list[_Units]:
+    """What independent units add to means of numbers without bounds, by name: to that of all rows, and to those of categories."""
+    if parts[0][1].in_unit_range:
         return []
-    units: dict[str, Float1D | None] = {}
+    units: _Units = {}
     for (title, part), row in zip(parts, rows, strict=True):
         units[repr(title) if units else ""] = (
             part.sums_by_labelled_unit(row.study.influence[:, 0]) if row.study is not None else row.influence
         )
-    overall = {"": units.pop("")}
-    return [
-        c for each in (overall, units) for c in check_skewness(each, level, "scores", judged=whole.judged)
-    ]
+    return [{"": units.pop("")}, units]
 
 
 def _findings(data: EvalInput, overall: _Estimate) -> list[Check]:
@@ -393,7 +392,7 @@ def _with_worst(
     )
 
 
-def _guarantee(data: EvalInput, level: float, population: Population) -> Guarantee:
+def _guarantee(data: EvalInput, level: float, population: Population, hidden: str) -> Guarantee:
     share = f"{100 * level:g}"
     these = "these items" if population == "finite" else "all items like these"
     units = int(data.cluster.max()) + 1
@@ -412,7 +411,7 @@ def _guarantee(data: EvalInput, level: float, population: Population) -> Guarant
             check=(
                 how,
                 "the humans judge what you mean by a pass",
-                f"units ({data.clustered_by}) do not depend on each other; this is the first look",
+                f"units ({data.clustered_by}) do not depend on each other{hidden}; this is the first look",
             ),
             details=(
                 "The estimate is the mean of the cross-fitted judge plus the weighted human correction",
@@ -426,7 +425,7 @@ def _guarantee(data: EvalInput, level: float, population: Population) -> Guarant
     return Guarantee(
         holds=f"about {share} of 100 such intervals contain the mean score over {these}",
         check=(
-            f"units ({data.clustered_by}) do not depend on each other",
+            f"units ({data.clustered_by}) do not depend on each other{hidden}",
             "items stand for those that you care about",
             "this is the first look at these items",
         ),

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D, RandomState
-from validstats.evals.doctor import check_skewness, check_table
+from validstats.evals.doctor import check_skewness, check_table, unseen_tail
 from validstats.evals.inputs import (
     Errors,
     EvalInput,
@@ -226,8 +226,10 @@ def _rank_scores(
     else:
         theta, covariance, df, effective, vetoes, units = _score_means(inputs)
         low, high = pointwise(theta, covariance, df, level, effective if inputs.in_unit_range else None)
+    hidden = ""
     if not inputs.in_unit_range:
         checks += check_skewness(units, level, "scores", judged=inputs.judged)
+        hidden = unseen_tail(units, "scores")
     sets = rank_sets(theta, covariance, df, level, generator=generator, vetoes=vetoes)
     share = inputs.in_unit_range
     fewest = ""
@@ -244,7 +246,13 @@ def _rank_scores(
         unit="Pass rate" if inputs.binary and share else "Mean score",
         facts={"Systems": n_systems, "Items": len(inputs.item_names), "Unit": inputs.clustered_by},
         guarantee=_guarantee(
-            level, len(inputs.item_names), int(df), fewest, bool(complete.all()), inputs.judged
+            level,
+            len(inputs.item_names),
+            int(df),
+            fewest,
+            bool(complete.all()),
+            inputs.judged,
+            hidden=hidden,
         ),
         verdict_checks=checks,
         inputs=inputs_of_data(inputs),
@@ -704,7 +712,14 @@ def _letters(text: str) -> list[str]:
 
 
 def _guarantee(
-    level: float, units: int, df: int, fewest: str, same_items: bool, judged: bool, battles: bool = False
+    level: float,
+    units: int,
+    df: int,
+    fewest: str,
+    same_items: bool,
+    judged: bool,
+    battles: bool = False,
+    hidden: str = "",
 ) -> Guarantee:
     checks = []
     if battles:
@@ -715,6 +730,7 @@ def _guarantee(
             if same_items
             else "differences of items do not decide the order"
         )
+        checks[0] += hidden
     if judged:
         checks.append(f"labels were drawn at random, or with the probabilities given; {fewest}")
     checks.append("this is the first look at these data")

@@ -630,8 +630,8 @@ def coverage_lost_by_normal_quantile(degrees: Float1D, confidence_level: float) 
 
 LOST, LOST_VISIBLY = 0.01, 0.005
 """Coverage that skewness may cost before it is said, and where the sample shows that it is skewed."""
-SHOWN = 2.2
-"""Standard errors (6 / n)^(1/2) of a normal sample beyond which its skewness is not chance: one sample in forty of normal numbers."""
+SHOWN = 1.8
+"""Standard errors (6 / n)^(1/2) of a normal sample beyond which its skewness is hardly chance: one in twenty of 30 normal numbers."""
 
 
 def is_too_skewed(loss: float, skewness: float, n: int) -> bool:

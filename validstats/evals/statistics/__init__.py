@@ -56,6 +56,7 @@ from validstats.evals.statistics.samples import (
 )
 from validstats.evals.statistics.scores import (
     ClusterMean,
+    agresti_caffo,
     cluster_mean,
     effective_score_interval,
     effective_size,
@@ -114,6 +115,7 @@ __all__ = [
     "t_quantile",
     "unseen_errors",
     "weighted_kappa",
+    "agresti_caffo",
     "welch_difference",
     "win_rate",
 ]
