@@ -195,7 +195,7 @@ class SerialDependenceWarning(ValidstatsWarning):
 
 
 serial_dependence_message = (
-    "Neighbouring rows resemble each other on both sides (lag-1 rank autocorrelations {first:.2f} and {second:.2f}), as in a time "
+    "Neighbouring rows resemble each other on both sides (lag-1 rank autocorrelations {first:z.2f} and {second:z.2f}), as in a time "
     "series; {consequence}. If the order of the rows means nothing, set exchangeable=True{remedy}."
 )
 
@@ -292,7 +292,7 @@ few_degrees_message = (
 )
 
 skewed_labels_message = (
-    "What the {n_labelled} labelled rows add to {name!r} is skewed (skewness {skewness:.1f}): about {held} of such intervals "
+    "What the {n_labelled} labelled rows add to {name!r} is skewed (skewness {skewness:z.1f}): about {held} of such intervals "
     "hold the value, or fewer, where {level:.0%} are meant, mostly by missing it on the longer side. Label more rows, ask "
     "for model='quantile' or the mean of the logarithm, or {remedy}."
 )

@@ -267,6 +267,17 @@ def test_a_difference_of_models_is_coded_around_that_of_the_training_rows():
     assert answer.nats < 3.0
 
 
+def test_no_end_of_the_scale_of_a_negated_loss_is_minus_zero():
+    assert [math.copysign(1.0, end) for end in NAMED_METRICS["neg_brier_score"].bounds] == [-1.0, 1.0]
+    holdout, target = plain(), np.full(1000, 0.5)
+    refused = r"must be finite and in \[-1, 0\], got 0.5"
+    for name in ("at_least", "at_most"):
+        with pytest.raises(ValueError, match=f"{name} {refused}"):
+            holdout.validate(target, metric="neg_brier_score", **{name: 0.5})
+    with pytest.raises(ValueError, match=f"at_least {refused}"):
+        holdout.discover([target], at_least=0.5, false_discovery_rate=0.1, metric="neg_brier_score")
+
+
 def test_a_board_starts_at_the_worst_possible_score_or_at_the_one_that_is_known():
     holdout = plain()
     for metric in ("accuracy", "error", "neg_brier_score", "brier"):
@@ -274,6 +285,8 @@ def test_a_board_starts_at_the_worst_possible_score_or_at_the_one_that_is_known(
     assert holdout.leaderboard(baseline=0.25).baseline_loss == 0.75
     assert holdout.leaderboard(baseline=0.25, metric="error").baseline_loss == 0.25
     assert holdout.leaderboard(baseline=-0.25, metric="neg_brier_score").baseline_loss == 0.25
+    with pytest.raises(ValueError, match=r"baseline must be finite and in \[-1, 0\], got 0.5"):
+        holdout.leaderboard(baseline=0.5, metric="neg_brier_score")
     for baseline, metric in ((1.0, "accuracy"), (0.0, "error")):
         with pytest.raises(ValueError, match=f"baseline={baseline} is the best possible score already"):
             holdout.leaderboard(baseline=baseline, metric=metric)

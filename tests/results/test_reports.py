@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from dataclasses import dataclass
 from html.parser import HTMLParser
 
@@ -8,7 +10,20 @@ import numpy as np
 import pytest
 
 from validstats import Guarantee
-from validstats.results import NotApplicable, Page, Report, Result, Section, Summary, Table, interval_words
+from validstats.evals.sentences import difference_words, percent, points, score_words
+from validstats.intake import check_in_range
+from validstats.results import (
+    NotApplicable,
+    Page,
+    Report,
+    Result,
+    Section,
+    Summary,
+    Table,
+    interval_words,
+    percent_words,
+    rounded,
+)
 from validstats.results.formats import format_value
 
 HOSTILE = "<script>alert('x')</script> & \"q\" | a_b $5 100%\\"
@@ -24,6 +39,27 @@ def report() -> Report:
         formats={"p": "p_value"},
     )
     return Report(HOSTILE, (("Rows", 1000), ("Model", HOSTILE)), (table,), (GUARANTEE,), ("A note.",))
+
+
+@pytest.mark.parametrize("value", [-0.0, -1e-9, -1e-30, np.float64(-0.0)])
+def test_no_number_is_printed_as_minus_zero(value) -> None:
+    texts = [format_value(value, how) for how in ("estimate", "int", "percent", "statistic", "auto")]
+    texts += [rounded(value, spread) for spread in (0.02, 3.0, 4000.0)] + [rounded(-0.0)]
+    texts += [interval_words(value, -0.3, 0.3), percent_words(value, value, 0.3), points(value, 0.1)]
+    texts += [
+        percent(value),
+        difference_words(value, value, 0.4, None, True),
+        score_words(value, value, 0.4, False),
+    ]
+    texts += Table({"Estimate": [value]}).styled(digits=2).cells()[0]
+    for text in texts:
+        assert not re.search(r"-0(?![\d.])|-0\.0*(?!\d|\.|e)", text) or "e-" in text, text
+    assert points(-0.0) == "0 points" and points(0.01) == "1 point" and points(0.1) == "10 points"
+    with pytest.raises(ValueError, match=r"^x must be finite and in \[-1, 0\], got 3\.$"):
+        check_in_range(3, "x", -1.0, -0.0)
+    with pytest.raises(ValueError, match=r"^x must be finite and in \[0, 1\], got 3\.$"):
+        check_in_range(3, "x", -0.0, 1)
+    assert math.copysign(1.0, check_in_range(-0.0, "x", -1, 1)) == 1.0
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ class Scorer:
             )
         if (used := calibration.label_bounds) != (now := self.label_bounds(bounds)):
             raise ValueError(
-                f"bounds were changed after the calibration from [{used[0]:g}, {used[1]:g}] to [{now[0]:g}, {now[1]:g}], which "
+                f"bounds were changed after the calibration from [{used[0]:zg}, {used[1]:zg}] to [{now[0]:zg}, {now[1]:zg}], which "
                 f"its labels were not compared with: call calibrate(X, y) before {verb}()."
             )
 

@@ -166,7 +166,7 @@ def certify(ledger: Path, go_on: bool) -> None:
     found = GateServer(ledger).certify(go_on=go_on)
     click.echo(
         f"The kept model is right on {found['accuracy_low']:.4f} to {found['accuracy_high']:.4f} of new rows, and gains at "
-        f"least {found['gain']:.4f} over the start."
+        f"least {found['gain']:z.4f} over the start."
     )
 
 
@@ -193,7 +193,7 @@ def final(ledger: Path, predictions: Path | None) -> None:
     except ProposalError as error:
         raise click.UsageError(str(error)) from None
     what = "kept model" if predictions is None else f"model of {predictions.name}"
-    click.echo(f"By the vault the {what} gains at least {gain:.4f} over the start.")
+    click.echo(f"By the vault the {what} gains at least {gain:z.4f} over the start.")
 
 
 def _proposal(predictions: Path, server: Any) -> dict[str, str]:

@@ -63,7 +63,7 @@ def check_skewness(
         Check(
             "skewed-scores",
             "warning",
-            f"The {corrected}{what}{of} of {len(known[name]):,} independent units{whose} are skewed (skewness {skewness:.1f}): about "
+            f"The {corrected}{what}{of} of {len(known[name]):,} independent units{whose} are skewed (skewness {skewness:z.1f}): about "
             f"{share_that_holds(confidence_level, loss)} of such intervals hold the value, or fewer, where {confidence_level:.0%} are "
             f"meant. {more} more items{instead}.",
         )
@@ -468,7 +468,7 @@ def _constant_scores(table: EvalTable) -> list[Check]:
         if len(set(values[~np.isnan(values)].tolist())) == 1:
             found.append(
                 Check(
-                    "constant-score", "note", f"All scores in {name!r} are {values[~np.isnan(values)][0]:g}."
+                    "constant-score", "note", f"All scores in {name!r} are {values[~np.isnan(values)][0]:zg}."
                 )
             )
     return found

@@ -597,7 +597,7 @@ def _strengths(
     }
     if order_effect and fit.order_effect is not None and fit.order_variance is not None:
         facts["Advantage of being shown first"] = (
-            f"{fit.order_effect:.3f} (standard error {math.sqrt(fit.order_variance):.3f})"
+            f"{fit.order_effect:z.3f} (standard error {math.sqrt(fit.order_variance):.3f})"
         )
     return fit.strength, fit.covariance * small, facts
 

@@ -75,7 +75,7 @@ def say(sentence: str, *, code: str | None = None, **fields: object) -> Verdict:
 
 def percent(value: float, decimals: int = 1) -> str:
     """A share in per cent."""
-    return f"{100.0 * value:.{decimals}f} %"
+    return f"{100.0 * value:z.{decimals}f} %"
 
 
 def score_words(estimate: float, low: float, high: float, share: bool) -> str:
@@ -88,9 +88,9 @@ def points(value: float, spread: float | None = None, share: bool = True) -> str
     if share:
         size = 100.0 * value
         decimals = 1 if spread is None or 100.0 * spread >= 0.1 else 2
-        text = (
-            f"{size:.{decimals}f}".rstrip("0").rstrip(".") if size == round(size) else f"{size:.{decimals}f}"
-        )
+        text = f"{size:z.{decimals}f}"
+        if size == round(size):
+            text = text.rstrip("0").rstrip(".")
         return f"{text} {'point' if text == '1' else 'points'}"
     return rounded(value, spread)
 
@@ -100,18 +100,13 @@ def difference_words(estimate: float, low: float, high: float, p_value: float | 
     spread = (high - low) / 2.0
     if share:
         decimals = 1 if not math.isfinite(spread) or 100.0 * spread >= 0.1 else 2
-        ends = f"{_plain(100 * low, decimals)} to {_plain(100 * high, decimals)}"
-        text = f"{_plain(100 * estimate, decimals)} points ({ends}"
+        ends = f"{100 * low:z.{decimals}f} to {100 * high:z.{decimals}f}"
+        text = f"{100 * estimate:z.{decimals}f} points ({ends}"
     elif math.isfinite(spread):
         text = f"{rounded(estimate, spread)} ({rounded(low, spread)} to {rounded(high, spread)}"
     else:
         text = f"{rounded(estimate)} (no finite interval"
     return text + (")" if p_value is None or math.isnan(p_value) else f"; {p_words(p_value)})")
-
-
-def _plain(value: float, decimals: int) -> str:
-    text = f"{value:.{decimals}f}"
-    return text[1:] if text.startswith("-") and float(text) == 0 else text
 
 
 def p_words(p_value: float) -> str:

@@ -206,7 +206,7 @@ class LookAudit(Result):
             formats={"Lower": "estimate", "Upper": "estimate", "Nats": lambda nats: f"{nats:.1f}"},
         )
         low, high = self.single_look
-        notes = [f"A single look would have said {low:.4f} to {high:.4f}"]
+        notes = [f"A single look would have said {low:z.4f} to {high:z.4f}"]
         if self.drift is not None:
             notes.append(
                 f"Estimated optimism of the winner: {self.drift:.4f} (an estimate, no guarantee). It does not see that "

@@ -472,7 +472,7 @@ class Certificate(Result):
 
     def _answer(self) -> str:
         gain = (
-            f"by at least {100 * self.gain:.1f} percentage points"
+            f"by at least {100 * self.gain:z.1f} percentage points"
             if self.gain > 0
             else "by an amount that is not certified"
         )

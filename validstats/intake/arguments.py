@@ -222,8 +222,8 @@ def check_in_range(
     above = number >= high if high_open else number > high
     if not math.isfinite(number) or below or above:
         left, right = "(" if low_open else "[", ")" if high_open else "]"
-        raise ValueError(f"{name} must be finite and in {left}{low:g}, {high:g}{right}, got {value!r}.")
-    return number
+        raise ValueError(f"{name} must be finite and in {left}{low:zg}, {high:zg}{right}, got {value!r}.")
+    return number + 0.0  # -0.0 is 0.0
 
 
 def check_literal(value: Any, name: str, options: Sequence[str]) -> str:

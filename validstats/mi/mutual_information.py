@@ -175,7 +175,7 @@ class MutualInformationResult(Result):
                 "mutual information is unbounded, and no number is reported."
             )
         elif self.unclipped < 0:
-            notes.append(f"The raw estimate was {self.unclipped:.4f}; mutual information is never negative.")
+            notes.append(f"The raw estimate was {self.unclipped:z.4f}; mutual information is never negative.")
         notes.append(self.certified.sentence(self.unit))
         if self.withheld:
             notes.append(f"No interval: {self.withheld}.")

@@ -114,7 +114,7 @@ class MutualInformationMatrixDisplay(Display):
     def _write_values(self) -> None:
         for (i, j), value in np.ndenumerate(self.values):
             if i != j:
-                text = "unb." if np.isinf(value) else f"{value:.2f}"
+                text = "unb." if np.isinf(value) else f"{value:z.2f}"
                 colour = "white" if self.correlation_scale[i, j] > 0.72 else COLOURS["truth"]
                 self.ax_.text(j, i, text, ha="center", va="center", fontsize=8.5, color=colour)
 

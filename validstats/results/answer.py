@@ -77,8 +77,7 @@ def rounded(value: float, spread: float | None = None, digits: int = _SIGNIFICAN
     else:
         place = math.floor(math.log10(spread)) - digits + 1
     decimals = min(max(-place, 0), _MOST_DECIMALS)
-    text = f"{round(value, -place) if place > 0 else round(value, decimals):,.{decimals}f}"
-    return text[1:] if text.strip("-0.,") == "" and text.startswith("-") else text
+    return f"{round(value, -place) if place > 0 else round(value, decimals):z,.{decimals}f}"
 
 
 def interval_words(estimate: float, low: float, high: float, unit: str = "") -> str:
@@ -136,5 +135,5 @@ def percent_words(estimate: float, low: float, high: float) -> str:
     """
     spread = 100 * (high - low) / 2
     decimals = 1 if not math.isfinite(spread) or spread >= 0.1 else 2
-    value, below, above = (f"{100 * x:.{decimals}f}" for x in (estimate, low, high))
+    value, below, above = (f"{100 * x:z.{decimals}f}" for x in (estimate, low, high))
     return f"{value} % ({below} to {above} %)"

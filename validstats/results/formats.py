@@ -49,13 +49,13 @@ def _format_number(number: float, how: str) -> str:
     if math.isinf(number):
         return "inf" if number > 0 else "-inf"
     if how == "int":
-        return f"{number:,.0f}"
+        return f"{number:z,.0f}"
     if how == "percent":
-        return f"{number:.1%}"
+        return f"{number:z.1%}"
     if how == "p_value":
         return "<1e-04" if number < 1e-4 else f"{number:.4f}"
     if how == "statistic":
-        return f"{number:.2f}"
+        return f"{number:z.2f}"
     return _four_digits(number)
 
 
@@ -64,6 +64,6 @@ def _four_digits(number: float) -> str:
     if size and (size < 1e-3 or size >= 1e15):
         return f"{number:.3e}"
     if size >= 1e4:
-        return f"{number:,.{1 if size < 1e6 else 0}f}"
+        return f"{number:z,.{1 if size < 1e6 else 0}f}"
     decimals = 4 if size < 10 else 3 if size < 100 else 2
-    return f"{number:.{decimals}f}"
+    return f"{number:z.{decimals}f}"

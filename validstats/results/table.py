@@ -234,7 +234,7 @@ def _fixed(digits: int) -> Format:
         plain = format_value(value)
         if not isinstance(value, float | np.floating) or not np.isfinite(value):
             return plain
-        return f"{value:,.{digits}f}"
+        return f"{value:z,.{digits}f}"
 
     return how
 

@@ -77,7 +77,7 @@ def check_scores(
         raise ValueError(f"{name} has infinite values; only minus infinity is allowed here.")
     if values[0] < low or values[-1] > high:
         raise ValueError(
-            f"{name} range from {values[0]:g} to {values[-1]:g}, outside the stated bounds [{low:g}, {high:g}]. "
+            f"{name} range from {values[0]:zg} to {values[-1]:zg}, outside the stated bounds [{low:zg}, {high:zg}]. "
             "State bounds that hold for every row, or None where there is none."
         )
     return values

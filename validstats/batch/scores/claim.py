@@ -122,9 +122,11 @@ class ClaimScore(Score):
         above, below = self._ends
         if above is not None and below is not None:
             return (
-                f"above {above:g} or below {below:g}" if self._outside else f"between {above:g} and {below:g}"
+                f"above {above:zg} or below {below:zg}"
+                if self._outside
+                else f"between {above:zg} and {below:zg}"
             )
-        return f"above {above:g}" if above is not None else f"below {below:g}"
+        return f"above {above:zg}" if above is not None else f"below {below:zg}"
 
     def label_bounds(self, bounds: Any, classes: AnyArray | None) -> Bounds:
         """Known bounds of the labels; none for a claimed class."""

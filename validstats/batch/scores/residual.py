@@ -146,7 +146,7 @@ class Score(BaseEstimator):
         bounded = labels.dtype.kind == "f" and (np.isfinite(low) or np.isfinite(high))
         if bounded and (labels.min() < low or labels.max() > high):
             raise ValueError(
-                f"y ranges from {labels.min():g} to {labels.max():g}, outside the stated bounds [{low:g}, {high:g}]. "
+                f"y ranges from {labels.min():zg} to {labels.max():zg}, outside the stated bounds [{low:zg}, {high:zg}]. "
                 "State bounds that hold for every row, or None where there is none."
             )
         outputs = checked_outputs(self, model, X)
@@ -514,8 +514,8 @@ class CallableScore(Score):
         low, high = check_bounds(self.bounds)
         if values.min() < low or values.max() > high:
             raise ValueError(
-                f"The callable score ranges from {values.min():g} to {values.max():g}, outside its stated bounds "
-                f"[{low:g}, {high:g}]."
+                f"The callable score ranges from {values.min():zg} to {values.max():zg}, outside its stated bounds "
+                f"[{low:zg}, {high:zg}]."
             )
         return values
 

@@ -466,7 +466,7 @@ class Target(BaseEstimator, ABC):
         clauses = [source, self.fixed_before()]
         if self.reads_bounds and any(map(math.isfinite, calibration.label_bounds)):
             low, high = calibration.label_bounds
-            clauses.append(f"every label lies in [{low:g}, {high:g}]")
+            clauses.append(f"every label lies in [{low:zg}, {high:zg}]")
         return tuple(clauses)
 
     def fixed_before(self) -> str:

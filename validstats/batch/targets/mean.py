@@ -302,7 +302,7 @@ class BatchMean(IntervalTarget):
         if low.informative and high.informative:
             ends = [score_at_rank(known.sorted_scores, r) for r in (low.rank - 1, high.rank)]
             what = "score" if offsets is not None else "label"
-            found.append(f"ask for the median: that of the {what}s lies in [{ends[0]:.4g}, {ends[1]:.4g}]")
+            found.append(f"ask for the median: that of the {what}s lies in [{ends[0]:z.4g}, {ends[1]:z.4g}]")
         text = textbook_interval(known.sorted_scores, q.m, q.alpha, side=self.side)
         found.append(
             f'method="asymptotic" gives {_told(scale, offset, text)}, right for large samples and finite variance only'
@@ -347,7 +347,7 @@ def _apart(question: Question) -> float:
 def _told(scale: int, offset: float, ends: Interval | tuple[float, float]) -> str:
     """An interval of the mean of scores, as one of labels."""
     low, high = ends if isinstance(ends, tuple) else (ends.low, ends.high)
-    return f"[{scale * (low + offset):.4g}, {scale * (high + offset):.4g}]"
+    return f"[{scale * (low + offset):z.4g}, {scale * (high + offset):z.4g}]"
 
 
 def _equal_levels(questions: Sequence[Question]) -> list[Question]:

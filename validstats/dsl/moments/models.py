@@ -354,8 +354,8 @@ class ModelMoment(ABC):
         if values.min() < low or values.max() > high:
             wanted = f"between {low:g} and {high:g}" if np.isfinite(high) else f"at {low:g} or above"
             raise ValueError(
-                f"The outcome {name!r} of this model must lie {wanted}; it ranges from {values.min():g} to "
-                f"{values.max():g}."
+                f"The outcome {name!r} of this model must lie {wanted}; it ranges from {values.min():zg} to "
+                f"{values.max():zg}."
             )
 
     @abstractmethod

@@ -619,8 +619,8 @@ def _parts(
 def _check_range(values: Float1D, name: str, bounds: tuple[float, float]) -> None:
     if len(values) and (values.min() < bounds[0] - 1e-12 or values.max() > bounds[1] + 1e-12):
         raise ValueError(
-            f"The outcome {name!r} must lie between {bounds[0]:g} and {bounds[1]:g}; it ranges from "
-            f"{values.min():g} to {values.max():g}. Give its range by outcome_range=(low, high)."
+            f"The outcome {name!r} must lie between {bounds[0]:zg} and {bounds[1]:zg}; it ranges from "
+            f"{values.min():zg} to {values.max():zg}. Give its range by outcome_range=(low, high)."
         )
 
 

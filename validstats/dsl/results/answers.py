@@ -52,7 +52,7 @@ def _value(result: Any, j: int, share: bool = False) -> str:
         return text
     naive = float(result.naive_fit.params[j])
     spread = (ends[2] - ends[1]) / 2.0
-    alone = f"{100 * naive:.1f} %" if share else rounded(naive, spread if np.isfinite(spread) else None)
+    alone = f"{100 * naive:z.1f} %" if share else rounded(naive, spread if np.isfinite(spread) else None)
     return f"{text}; machine labels alone say {alone}"
 
 

@@ -1004,7 +1004,7 @@ class CoefficientComparison(Result):
     def _report(self) -> Report:
         columns: dict[str, Any] = {"Term": list(self.names)}
         for name, fit in self.fits.items():
-            columns[name] = [f"{b:.4f} ({s:.4f})" for b, s in zip(fit.params, fit.std_error, strict=True)]
+            columns[name] = [f"{b:z.4f} ({s:.4f})" for b, s in zip(fit.params, fit.std_error, strict=True)]
         return Report(
             title="Comparison of fits: estimate (standard error)",
             tables=(Table(columns),),

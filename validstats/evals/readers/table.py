@@ -360,7 +360,7 @@ def verdict_codes(values: Float1D) -> tuple[Int1D, list[str]]:
     import pandas as pd
 
     part, unique = pd.factorize(values, use_na_sentinel=False)
-    codes, names = codes_of(np.array(["missing" if np.isnan(v) else f"{v:g}" for v in unique], dtype=object))
+    codes, names = codes_of(np.array(["missing" if np.isnan(v) else f"{v:zg}" for v in unique], dtype=object))
     return codes[part], names
 
 

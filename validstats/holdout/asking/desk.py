@@ -894,8 +894,7 @@ def _given_guess(guess: Any, metric: Metric) -> float | None:
     slack = 1e-9 * (high - low)  # means of values at a bound may be off by their rounding
     open_below = isinstance(metric, WholeMetric) and metric.classes == 0
     if number > high + slack or (number < low - slack and not open_below):
-        high += 0.0  # the upper end of a negated loss is -0.0
-        scale = f"at most {high:g}" if open_below else f"between {low:g} and {high:g}"
+        scale = f"at most {high:zg}" if open_below else f"between {low:zg} and {high:zg}"
         raise ValueError(
             f"guess must be {scale}, on the scale of {metric.name!r}, got {guess!r}; nothing was charged."
         )

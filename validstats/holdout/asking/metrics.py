@@ -185,7 +185,7 @@ def checked_rows(values: Any, n: int, bounds: tuple[float, float], what: str) ->
     slack = 1e-12 * (bounds[1] - bounds[0])
     if not np.all((rows >= bounds[0] - slack) & (rows <= bounds[1] + slack)):
         raise ValueError(
-            f"The {what} returned values outside its declared bounds [{bounds[0]:g}, {bounds[1] + 0.0:g}] or NaN; "
+            f"The {what} returned values outside its declared bounds [{bounds[0]:zg}, {bounds[1]:zg}] or NaN; "
             "nothing was charged. Declare the bounds, or clip: without bounds there is no guarantee."
         )
     return np.clip(rows, *bounds)
@@ -392,7 +392,7 @@ def _negated(metric: Metric, name: str) -> Metric:
         metric,
         name=name,
         rows=_Negative(metric.rows),
-        bounds=(-high, -low),
+        bounds=(0.0 - high, 0.0 - low),  # no -0.0
         greater_is_better=True,
         binary=False,
     )
