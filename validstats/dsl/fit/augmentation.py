@@ -13,7 +13,7 @@ part; a sample whose rows arrive in several parts offers the same attributes, an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial, reduce
 from operator import add
@@ -56,6 +56,7 @@ __all__ = [
     "psi_mean",
     "psi_scores",
     "psi_sums",
+    "spread_over",
     "term_sums",
 ]
 
@@ -219,6 +220,11 @@ class LabelledSample:
         """Positions of the labelled rows, shape ``(n_labelled,)``."""
         return np.flatnonzero(self.labelled)
 
+    @property
+    def chosen(self) -> AnyArray | slice:
+        """What picks the labelled rows from arrays of all rows."""
+        return slice(None) if self.n_labelled == self.n_rows else self.positions
+
     @cached_property
     def gold_weights(self) -> Float1D:
         """Inverse probabilities of the labelled rows, shape ``(n_labelled,)``."""
@@ -264,6 +270,7 @@ class LabelledSample:
         """Return consecutive rows with their part of an augmentation."""
         first, last = np.searchsorted(self.positions, [rows.start, rows.stop])
         known = slice(first, last)
+        filled = None if self.filled is None else self.filled.take(rows)
         part = replace(
             self,
             gold=self.gold.take(known),
@@ -274,7 +281,7 @@ class LabelledSample:
             effect_leverage=None if self.effect_leverage is None else self.effect_leverage[rows],
             design=self.design.sized.take(rows),
             clusters=tuple(codes[rows] for codes in self.clusters),
-            filled=None if self.filled is None else self.filled.take(rows),
+            filled=filled,
             absorbed=None if self.absorbed is None else self.absorbed.take(rows),
         )
         # what is known of all rows is not made again of a block
@@ -283,7 +290,8 @@ class LabelledSample:
             gold_probability=self.gold_probability[known],
             gold_weights=self.gold_weights[known],
         )
-        return part, replace(augmentation, terms=tuple(_taken(t, rows) for t in augmentation.terms))
+        shared = _shared(self.filled, filled)
+        return part, replace(augmentation, terms=tuple(_taken(t, rows, shared) for t in augmentation.terms))
 
     def labelled_part(self, augmentation: Augmentation) -> tuple[LabelledSample, Augmentation]:
         """Return the labelled rows as a sample of their own, with their part of an augmentation."""
@@ -333,14 +341,21 @@ class LabelledSample:
 
 def labelled_term(sample: LabelledSample, term: ScoreTerm) -> ScoreTerm:
     """Return the labelled rows of an expected score, in the order of ``sample.gold``."""
-    return _taken(term, sample.positions)
+    return _taken(term, sample.positions, _shared(sample.filled, sample.gold))
 
 
-def _taken(term: ScoreTerm, rows: AnyArray | slice) -> ScoreTerm:
+def _shared(rows: RegressionRows | None, some: RegressionRows | None) -> dict[int, Any]:
+    """Return what is known of arrays that rows share with expected scores: some of their rows, by identity."""
+    if rows is None or some is None:
+        return {}
+    return {id(getattr(rows, name)): getattr(some, name) for name in ("X", "Z", "weights", "offset")}
+
+
+def _taken(term: ScoreTerm, rows: AnyArray | slice, shared: Mapping[int, Any]) -> ScoreTerm:
     """Return some rows of an expected score."""
     return tuple(
         Component(
-            rows=c.rows.take(rows),
+            rows=c.rows.take(rows, shared),
             weight=c.weight if np.ndim(c.weight) == 0 else np.asarray(c.weight)[rows],
         )
         for c in term
@@ -397,10 +412,22 @@ def _map_scores(score: Float2D, matrix: Float2D) -> Float2D:
 
 def psi_scores(sample: LabelledSample, augmentation: Augmentation, params: Float1D) -> Float2D:
     """Return the estimating function of every row of a part, ``w s + (1 - w) g``."""
+    weight, rows = sample.gold_weights[:, None], sample.chosen
+    gold = weight * sample.moment.score(sample.gold, params)
+    if augmentation.is_empty:
+        return spread_over(sample, gold)
     psi = augmentation_scores(sample, augmentation, params)
-    weight, rows = sample.gold_weights[:, None], sample.positions
-    psi[rows] = (1.0 - weight) * psi[rows] + weight * sample.moment.score(sample.gold, params)
+    psi[rows] = (1.0 - weight) * psi[rows] + gold
     return psi
+
+
+def spread_over(sample: LabelledSample, values: Float2D) -> Float2D:
+    """Return values of the labelled rows among those of all rows, the others zero."""
+    if sample.n_labelled == sample.n_rows:
+        return values
+    found = np.zeros((sample.n_rows, values.shape[1]))
+    found[sample.positions] = values
+    return found
 
 
 @dataclass(frozen=True)

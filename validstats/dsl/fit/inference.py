@@ -27,6 +27,7 @@ from validstats.dsl.fit.augmentation import (
     identity_augmentation,
     one_step,
     psi_leverage,
+    spread_over,
     term_sums,
 )
 from validstats.dsl.moments import (
@@ -384,7 +385,7 @@ def carrier_degrees(carried: Float2D) -> Float1D:
 def _scaled_moments(values: Float2D) -> tuple[Float1D, Float1D]:
     """Return sums of squares and of fourth powers by column, each column over its largest value."""
     columns = np.array(values.T)  # one column after the other
-    largest = np.max(np.abs(columns), axis=1, initial=0.0)
+    largest = np.maximum(columns.max(axis=1, initial=0.0), -columns.min(axis=1, initial=0.0))
     columns /= np.where(largest > 0, largest, 1.0)[:, None]  # fourth powers neither under- nor overflow
     columns *= columns
     return np.sum(columns, axis=1), np.einsum("ij,ij->i", columns, columns)
@@ -452,18 +453,17 @@ def event_variance(
     ``omega`` proportional to the chance that the model gives it.
     """
     total = np.zeros(bread.shape[0])
-    carried = (parts.carriers * parts.slope[:, None]) @ bread.T * weight[:, None]
-    for c in np.unique(cell):
+    ones, size_of_cell = np.bincount(cell, outcome == 1), np.bincount(cell)
+    for c in np.flatnonzero((size_of_cell > 0) & (np.minimum(ones, size_of_cell - ones) < _FEW_EVENTS)):
         inside = cell == c
         y = outcome[inside]
-        if min(np.sum(y == 1), np.sum(y == 0)) >= _FEW_EVENTS:
-            continue
         rate = float(np.average(y, weights=weight[inside]))
         rarer = 1.0 if rate < 0.5 else 0.0
         chance = np.clip(parts.mean[inside], 0.0, 1.0)
         chance = chance if rarer == 1.0 else 1.0 - chance
         omega = chance / chance.sum() if chance.sum() > 0 else np.full(len(y), 1.0 / len(y))
-        size = carried[inside] ** 2 * (rarer - rate) ** 2
+        carried = (parts.carriers[inside] * parts.slope[inside, None]) @ bread.T * weight[inside, None]
+        size = carried**2 * (rarer - rate) ** 2
         opened = still_open if np.ndim(still_open) == 0 else np.asarray(still_open)[inside]
         total += 0.5 * (omega * opened) @ size / n_rows**2
     return total
@@ -478,7 +478,6 @@ def label_error(gold: AugmentedFit, *, cell: Int1D | None = None, finite: bool =
     moment, rows, weight, n_rows = part.moment, part.gold, part.gold_weights, gold.sample.n_rows
     parts = moment.parts(rows, gold.params)
     carried = weight[:, None] * moment.carried(rows, gold.params, gold.bread)
-    square = carried**2
     high = _leverage(part, gold.params, gold.bread, n_rows) >= _FLOORED_LEVERAGE
     events, scale = np.zeros(len(gold.params)), 0.0
     if parts is not None:
@@ -493,7 +492,7 @@ def label_error(gold: AugmentedFit, *, cell: Int1D | None = None, finite: bool =
         scale=scale,
         n_rows=n_rows,
         carried=carried,
-        fragile=square[high].sum(axis=0) > 0.5 * np.einsum("ij,ij->j", carried, carried),
+        fragile=np.sum(carried[high] ** 2, axis=0) > 0.5 * np.einsum("ij,ij->j", carried, carried),
         events=events,
     )
 
@@ -516,7 +515,8 @@ class ControlVariate:
         """Return ``A_hL w g [labelled] - A_hN g [all rows]`` of a part."""
         score = expected_score(part.moment, augmentation.terms[0], self.params)
         found = -score @ self.everywhere.T
-        found[part.positions] += part.gold_weights[:, None] * (score[part.positions] @ self.on_labels.T)
+        rows = part.chosen
+        found[rows] += part.gold_weights[:, None] * (score[rows] @ self.on_labels.T)
         return found
 
 
@@ -567,11 +567,10 @@ class _JointInfluence:
     def rows(self, part: LabelledSample, augmentation: Augmentation) -> Float2D:
         """Return the influence of every row on both, side by side."""
         p = len(self.labels.params)
-        influence = np.zeros((part.n_rows, p if self.control is None else 2 * p))
         residual = self.labels.residuals(part)
-        influence[part.positions, :p] = residual * part.gold_weights[:, None]
+        influence = spread_over(part, residual * part.gold_weights[:, None])
         if self.control is not None:
-            influence[:, p:] = self.control.influence(part, augmentation)
+            influence = np.hstack([influence, self.control.influence(part, augmentation)])
         own, all_of_it = part.gold_effect_scores, part.effect_scores
         if own is not None and all_of_it is not None:
             # what absorbed effects explain of the labels alone, and of the control variate
@@ -644,7 +643,7 @@ def controlled(
     of_units = _by_unit(
         part, np.hstack([residual[:, :p] * part.gold_weights[:, None], control.influence(part, of_labels)])
     )
-    few = carrier_degrees(np.sqrt(_by_unit(part, labels.carried**2)))
+    few = carrier_degrees(_carried_by_unit(part, labels.carried))
     carried = np.minimum(kurtosis_degrees(of_units[:, :p], p), few)
     if tuning == "matrix":
         slopes, ratio = _free_matrix(joint, variance, factor, margin)
@@ -738,7 +737,7 @@ def _alone(
     p = len(labels.params)
     part, _ = sample.labelled_part(Augmentation())
     units = _by_unit(part, residual * part.gold_weights[:, None])
-    few = carrier_degrees(np.sqrt(_by_unit(part, labels.carried**2)))
+    few = carrier_degrees(_carried_by_unit(part, labels.carried))
     carried = np.minimum(kurtosis_degrees(units, p), few)
     alone = np.diag(covariance) if gold_variance is None else gold_variance
     error, length = np.sqrt(alone + labels.events), np.sqrt(np.maximum(np.diag(covariance), 0.0))
@@ -804,12 +803,19 @@ def _free_matrix(joint: Float2D, variance: Float1D, factor: float, margin: int) 
 
 def _by_unit(part: LabelledSample, values: FloatND) -> FloatND:
     """Return sums of labelled rows by labelled cluster: those drawn, else the first of the standard errors."""
-    codes = part.design.units if part.design.draws_clusters else None
-    if codes is None and part.clusters:
-        codes = part.clusters[0]
-    if codes is None:
-        return values
-    return sum_by_cluster(values, cluster_codes(codes))
+    codes = _units_of(part)
+    return values if codes is None else sum_by_cluster(values, cluster_codes(codes))
+
+
+def _units_of(part: LabelledSample) -> Int1D | None:
+    if part.design.draws_clusters and part.design.units is not None:
+        return part.design.units
+    return part.clusters[0] if part.clusters else None
+
+
+def _carried_by_unit(part: LabelledSample, carried: Float2D) -> Float2D:
+    """Return the root of the sum of squares of what the rows of a unit carry."""
+    return carried if _units_of(part) is None else np.sqrt(_by_unit(part, carried**2))
 
 
 def power_tuning_scale(gold: Float2D, term: Float2D, probability: Float1D, bread: Float2D) -> float:

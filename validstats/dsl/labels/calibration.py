@@ -580,18 +580,22 @@ def clean_label(name: str, values: AnyArray, n_rows: int) -> AnyArray:
             "row, missing where a row is not labelled."
         )
     missing = missing_values(values)
-    known = np.flatnonzero(~missing)
-    if not len(known):
+    if missing.all():
         raise ValueError(f"No row carries the expert label {name!r}; at least a few dozen are needed.")
-    if values.dtype.kind in "OUS" and all(isinstance(v, str) for v in values[known].tolist()):
-        return values.astype(object)
-    numbers = as_floats(values, f"labels: the label {name!r}") if values.dtype.kind in "iu" else values
-    filled = np.full(len(values), np.nan)
-    try:
-        filled[known] = numbers[known]
-    except (TypeError, ValueError):
-        return values.astype(object)
-    largest = float(np.abs(filled[known]).max())
+    if values.dtype.kind in "fiu":
+        # NaN where a row has none; a copy: the caller goes on working on the labels
+        numbers = values if values.dtype.kind == "f" else as_floats(values, f"labels: the label {name!r}")
+        filled = numbers.astype(np.float64)
+    else:
+        known = ~missing
+        if values.dtype.kind in "OUS" and all(isinstance(v, str) for v in values[known].tolist()):
+            return values.astype(object)
+        filled = np.full(len(values), np.nan)
+        try:
+            filled[known] = values[known]
+        except (TypeError, ValueError):
+            return values.astype(object)
+    largest = float(np.fmax.reduce(np.abs(filled)))
     if np.isinf(largest):
         raise ValueError(f"labels: the label {name!r} has {int(np.isinf(filled).sum())} infinite value(s).")
     if largest > LARGEST_VALUE:
@@ -734,7 +738,8 @@ def _simple_probability(labelled: Bool1D, design: SamplingDesign) -> tuple[Float
         share = drawn_shares(np.bincount(strata), np.bincount(strata, hits), "cluster")
         probability = share[design.strata] if len(share) > 1 else np.broadcast_to(share, labelled.shape)
         return probability, simple_text(design.scheme, len(share))
-    return np.broadcast_to(labelled.mean(), labelled.shape), simple_text("simple", 1)
+    share = np.count_nonzero(labelled) / len(labelled)
+    return np.broadcast_to(share, labelled.shape), simple_text("simple", 1)
 
 
 def _estimated_probability(labelled: Bool1D, features: Float2D) -> Float1D:

@@ -180,6 +180,8 @@ def clearly_apart(products: Float2D) -> bool:
     length = np.sqrt(np.diag(products))
     if not np.all((length > 0.0) & np.isfinite(length)):
         return False
+    if len(length) == 1:
+        return True
     values = np.linalg.eigvalsh(products / np.outer(length, length))
     return bool(values[0] > _CLEARLY_APART * max(values[-1], 1.0))
 
@@ -263,6 +265,9 @@ LARGEST_VALUE = 1e140
 """Largest size of a numeric label; sums of squares of larger ones overflow."""
 
 
+_NOTHING: Mapping[int, Any] = {}
+
+
 @dataclass(frozen=True, kw_only=True)
 class RegressionRows:
     """Rows of a completed data set: every variable of the model has a value in every row."""
@@ -286,15 +291,21 @@ class RegressionRows:
         """``X'X``, rows times their analysis weights."""
         return _weighted_gram(self.X, self.X, self.weights)
 
-    def take(self, index: AnyArray | slice) -> RegressionRows:
-        """Return the rows that an index, a slice or a boolean mask selects."""
-        return replace(
-            self,
+    def take(self, index: AnyArray | slice, shared: Mapping[int, Any] = _NOTHING) -> RegressionRows:
+        """Return the rows that an index, a slice or a boolean mask selects; ``shared`` has those of arrays by identity."""
+
+        def some(values: Any) -> Any:
+            if values is None:
+                return None
+            found = shared.get(id(values))
+            return values[index] if found is None else found
+
+        return RegressionRows(
             y=self.y[index],
-            X=self.X[index],
-            Z=None if self.Z is None else self.Z[index],
-            weights=None if self.weights is None else self.weights[index],
-            offset=None if self.offset is None else self.offset[index],
+            X=some(self.X),
+            Z=some(self.Z),
+            weights=some(self.weights),
+            offset=some(self.offset),
             columns=None if self.columns is None else {k: v[index] for k, v in self.columns.items()},
         )
 

@@ -543,12 +543,19 @@ class StratumCentres:
             known = np.minimum(strata, len(self.centre) - 1)  # strata beyond carry no label
             inside = strata < len(self.centre)
             expected = np.where(inside[:, None], self.centre[known], 0.0) * times[:, None]
-        rows = np.flatnonzero(labelled)
-        of_labels, own = expected[rows], influence[rows]
-        centred = np.add(influence, expected, out=expected)
+        rows: AnyArray | slice = np.flatnonzero(labelled)
+        if len(rows) == len(labelled):
+            rows = slice(None)
+        of_labels = expected[rows]
         excess = (1.0 / probability[rows] - 1.0)[:, None]
-        inflated = (self.relative[strata[rows]] - 1.0)[:, None]
-        centred[rows] = own - excess * of_labels + inflated * excess * (residual - of_labels)
+        own = influence[rows] - excess * of_labels
+        if np.any(self.relative != 1.0):
+            inflated = (self.relative[strata[rows]] - 1.0)[:, None]
+            own += inflated * excess * (residual - of_labels)
+        if isinstance(rows, slice):
+            return own
+        centred = np.add(influence, expected, out=expected)
+        centred[rows] = own
         return centred
 
 

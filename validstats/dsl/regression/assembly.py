@@ -154,6 +154,13 @@ class FilledFrame:
     def _some(self, name: str, rows: AnyArray) -> AnyArray:
         return self.values(name)[rows]
 
+    def kept(self, names: Sequence[str]) -> FilledFrame:
+        """Return the same rows with copies of some columns: the caller goes on working on theirs."""
+        found = FilledFrame(self._units, self._filled, self._rows)
+        found._values = {name: np.array(self.values(name)) for name in names}
+        found.whole = self.whole
+        return found
+
     @cached_property
     def frame(self) -> Any:
         """The same as a pandas frame."""
@@ -245,6 +252,11 @@ class DesignBuilder:
             return set(self._numbers) - {"Intercept"}
         used = required_variables(self._right, columns)
         return used if self._instruments is None else used | required_variables(self._instruments, columns)
+
+    @property
+    def reads_numbers(self) -> bool:
+        """Whether outcome and covariates are columns as they are, the covariates all of numbers."""
+        return self._numbers is not None and self.parsed.outcome in self.template.columns
 
     def _keeps(self, name: str) -> bool:
         return not (self.parsed.effects and name == "Intercept")
@@ -810,6 +822,19 @@ class RowCoder(ABC):
             skipped = needed is not None and n not in needed
             found.append(() if skipped else term((self.raw(rows),)))
         return sample, tuple(found)
+
+    def labels_alone(self, rows: StudyRows, known: StudyRows) -> LabelledSample:
+        """Return rows as a sample whose unlabelled rows have no design; ``known`` are the labelled ones."""
+        sample = LabelledSample(
+            moment=self.moment,
+            gold=self.completed(known, {}, None),
+            labelled=rows.labelled,
+            probability=rows.probability,
+            design=rows.design,
+            clusters=rows.clusters,
+        )
+        vars(sample)["positions"] = rows.positions
+        return sample
 
     @property
     def n_terms(self) -> int:

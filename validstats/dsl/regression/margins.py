@@ -28,7 +28,7 @@ def marginal_effects(
     prepared: PreparedModel, request: InferenceRequest, found: Estimate, degrees: float | None, guarantee: Any
 ) -> MarginalEffects | NotApplicable:
     """Return ``mean_i mu'(x_i b) b`` of a generalised linear model with its covariance, or why there is none."""
-    sample, names = prepared.sample, prepared.names
+    names = prepared.names
     if np.isnan(found.params).any():
         return NotApplicable("labels do not tell some of the coefficients, which are not estimated")
     if found.rows_of is None:
@@ -40,6 +40,7 @@ def marginal_effects(
     kept = [j for j, name in enumerate(names) if not is_intercept(name)]
     if not kept:
         return NotApplicable("the model has no covariates")
+    sample, _ = prepared.everything
     params, n = found.params, sample.n_rows
     augmentation = Augmentation() if finite else found.rows_of.augmentation
     terms = (prepared.terms or (() if prepared.raw is None else (prepared.raw,))) if labels else ()

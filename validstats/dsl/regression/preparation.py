@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, Self, TypeAlias, get_args
 
 import numpy as np
 
-from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D
+from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND, Int1D
 from validstats.dsl.fit import (
     Augmentation,
     EstimatorName,
@@ -292,6 +292,18 @@ class Study(Protocol):
     def sample(self, coder: RowCoder) -> tuple[Sample, tuple[ScoreTerm, ...]]:
         """Return the rows as a sample with their expected scores."""
 
+    def labels_alone(self, coder: RowCoder, observed: tuple[str, ...]) -> LabelsAlone | None:
+        """Return the labelled rows as a sample without the design of the others; None where rows are read again anyway."""
+
+
+@dataclass(frozen=True)
+class LabelsAlone:
+    """A sample whose labelled rows alone are coded, and the others when they are asked for."""
+
+    sample: LabelledSample
+    verdict: FloatND | None  # of the labelled rows
+    whole: Callable[[], tuple[Sample, tuple[ScoreTerm, ...]]]
+
 
 @dataclass(frozen=True)
 class FrameStudy:
@@ -374,6 +386,16 @@ class FrameStudy:
         rows, frame = self.rows, coder.read(self.rows.frame)
         return coder.part(rows if frame is rows.frame else replace(rows, frame=frame))
 
+    def labels_alone(self, coder: RowCoder, observed: tuple[str, ...]) -> LabelsAlone | None:
+        """Return the labelled rows as a sample without the design of the others, None where columns are widened."""
+        rows = self.rows
+        if coder.read(rows.frame) is not rows.frame:
+            return None
+        own = {name: np.array(values) for name, values in rows.surrogates.items()}
+        kept = replace(rows, frame=rows.frame.kept(observed), surrogates=own)
+        verdict = coder.raw(self.known).outcome if coder.with_raw else None
+        return LabelsAlone(coder.labels_alone(rows, self.known), verdict, partial(coder.part, kept))
+
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedModel:
@@ -381,7 +403,7 @@ class PreparedModel:
 
     # ``pairwise`` tells that absorbed effects tie rows that are labelled one by one and covariates that are
     # predicted; ``plain`` are sample and machine labels before effects were taken out; ``unknown_classes`` those of
-    # categorical machine labels that no expert label has.
+    # categorical machine labels that no expert label has; ``alone`` where the estimate needs the labelled rows only.
 
     coder: RowCoder
     sample: Sample
@@ -396,6 +418,15 @@ class PreparedModel:
     pairwise: bool = False
     plain: tuple[Sample, ScoreTerm | None] | None = None
     unknown_classes: tuple[str, ...] = ()
+    alone: LabelsAlone | None = None
+
+    @cached_property
+    def everything(self) -> tuple[Sample, ScoreTerm | None]:
+        """All rows and the machine labels."""
+        if self.alone is None:
+            return self.sample, self.raw
+        sample, terms = self.alone.whole()
+        return sample, terms[-1] if self.coder.with_raw else None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -405,7 +436,14 @@ class PreparedModel:
     @cached_property
     def cell(self) -> Int1D | None:
         """Verdict cell of every labelled row, where the outcome is 0/1."""
-        return None if self.coder.covariate_labels else verdict_cells(self.sample, self.raw)
+        if self.coder.covariate_labels or not self.coder.with_raw:
+            return None
+        if self.alone is not None:
+            part, _ = self.sample.labelled_part(Augmentation())
+            return verdict_cells(part, self.alone.verdict)
+        part, known = self.sample.labelled_part(identity_augmentation(self.raw, 1))
+        term = known.terms[0]
+        return verdict_cells(part, term[0].rows.y if len(term) == 1 else None)
 
     @property
     def n_effective(self) -> float:
@@ -534,10 +572,12 @@ def prepare_formula(builder: DesignBuilder, request: InferenceRequest, study: St
     needed = {*builder.outcome_labels, *builder.covariate_labels}
     with_raw = needed <= set(request.surrogate_names) and not unknown
     coder = replace(predicting(plain, request, study, builder.variables), with_raw=with_raw)
-    sample, terms = study.sample(coder)
-    absorber = study.absorber
+    absorber, alone = study.absorber, _labels_alone(builder, coder, request, study)
+    sample, terms = study.sample(coder) if alone is None else (alone.sample, ())
     design = None if absorber is None else design_effects(sample, absorber)
-    _check_rank(sample, builder.names, absorber, design)
+    if alone is None:
+        _check_rank(sample, builder.names, absorber, design)
+    with_raw = with_raw and alone is None
     before = sample, terms[-1] if with_raw else None
     pairwise = False
     if design is not None and absorber is not None:
@@ -575,7 +615,18 @@ def prepare_formula(builder: DesignBuilder, request: InferenceRequest, study: St
         pairwise=pairwise,
         plain=before if absorber is not None else None,
         unknown_classes=unknown,
+        alone=alone,
     )
+
+
+def _labels_alone(
+    builder: DesignBuilder, coder: RowCoder, request: InferenceRequest, study: Study
+) -> LabelsAlone | None:
+    """Return the labelled rows alone where the estimate needs no other, and they tell all columns apart."""
+    if request.estimator != "gold" or builder.covariate_labels or not builder.reads_numbers:
+        return None
+    found = study.labels_alone(coder, builder.variables)
+    return found if found is not None and clearly_apart(found.sample.gold.products) else None
 
 
 def unknown_classes_text(unknown: tuple[str, ...]) -> str:
@@ -723,17 +774,12 @@ def prepare_moment(moment: Moment, request: InferenceRequest, study: Study) -> P
     )
 
 
-def verdict_cells(sample: Sample, raw: ScoreTerm | None) -> Int1D | None:
+def verdict_cells(part: LabelledSample, verdict: FloatND | None) -> Int1D | None:
     """Return the cell of every labelled row, stratum by verdict, where outcome and verdict have few values."""
     # cells: (design stratum or distinct probability) x verdict; those where labels of one kind are few hold events that
     # were not seen
-    if raw is None:
-        return None
-    part, known = sample.labelled_part(identity_augmentation(raw, 1))
-    if len(known.terms[0]) != 1:
-        return None
-    outcome, verdict = part.gold.y, known.terms[0][0].rows.y
-    if outcome.ndim != 1 or not np.all((outcome == 0) | (outcome == 1)):
+    outcome = part.gold.y
+    if verdict is None or outcome.ndim != 1 or not np.all((outcome == 0) | (outcome == 1)):
         return None
     levels, verdicts = sorted_levels(verdict)
     if len(levels) > 20:

@@ -643,7 +643,8 @@ def _notes(
 def _naive(prepared: PreparedModel) -> SimpleFit | None:
     """Fit the model to machine labels taken for the truth."""
     if prepared.absorber is None or prepared.plain is None:
-        return None if prepared.raw is None else naive_fit(prepared.sample, prepared.raw)
+        sample, raw = prepared.everything
+        return None if raw is None else naive_fit(sample, raw)
     sample, raw = prepared.plain
     return None if raw is None else naive_within(sample, raw, prepared.absorber)
 

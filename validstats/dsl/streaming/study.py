@@ -278,6 +278,9 @@ class StreamedStudy:
         columns: Any = tuple(Column(k) for k in range(len(terms)))
         return sample, columns
 
+    def labels_alone(self, coder: RowCoder, observed: tuple[str, ...]) -> None:
+        """Return None: the other rows are not in memory."""
+
 
 def _with_categories(frame: Any, categories: dict[str, tuple[Any, ...]]) -> Any:
     import pandas as pd
