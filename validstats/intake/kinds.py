@@ -101,7 +101,8 @@ def refuse_lazy(values: Any, name: str) -> None:
     >>> refuse_lazy([1, 2], "y")
     """
     for verb in ("collect", "compute"):
-        if callable(getattr(values, verb, None)) and not hasattr(values, "__array_interface__"):
+        # of the type: a frame looks through its columns for what it does not have
+        if callable(getattr(type(values), verb, None)) and not hasattr(values, "__array_interface__"):
             kind = f"{type(values).__module__.partition('.')[0]} {type(values).__name__}"
             raise TypeError(
                 f"{name} is a {kind}, which is not computed yet; pass {name}.{verb}() if it fits in memory. Dask "

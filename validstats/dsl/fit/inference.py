@@ -384,7 +384,7 @@ def carrier_degrees(carried: Float2D) -> Float1D:
 
 def _scaled_moments(values: Float2D) -> tuple[Float1D, Float1D]:
     """Return sums of squares and of fourth powers by column, each column over its largest value."""
-    columns = np.array(values.T)  # one column after the other
+    columns = np.array(values.T, order="C")  # one column after the other
     largest = np.maximum(columns.max(axis=1, initial=0.0), -columns.min(axis=1, initial=0.0))
     columns /= np.where(largest > 0, largest, 1.0)[:, None]  # fourth powers neither under- nor overflow
     columns *= columns

@@ -129,17 +129,31 @@ class Units:
 
     def values(self, name: str) -> AnyArray:
         """Return a column as an array."""
+        return self._known_column(name)[0]
+
+    def dtype(self, name: str) -> Any:
+        """Return the type of a column."""
+        return self._known_column(name)[1]
+
+    @cached_property
+    def names(self) -> tuple[Any, ...]:
+        """Names of the columns."""
+        return tuple(self.data.columns.tolist())
+
+    def _known_column(self, name: str) -> tuple[AnyArray, Any]:
+        # pandas takes longer to give a column than most sums over it
         if name not in self._known:
-            self._known[name] = self.data[name].to_numpy()
+            found = self.data[name]
+            self._known[name] = found.to_numpy(), found.dtype
         return self._known[name]
 
     @cached_property
-    def _known(self) -> dict[str, AnyArray]:
+    def _known(self) -> dict[str, tuple[AnyArray, Any]]:
         return {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out arrays that the frame holds."""
-        return {k: v for k, v in vars(self).items() if k != "_known"}
+        return {k: v for k, v in vars(self).items() if k not in ("_known", "names")}
 
     def vectors(self, values: Any, name: str) -> list[AnyArray]:
         """Return columns given by name or as values, none for None."""

@@ -72,20 +72,29 @@ def scale_rows_and_columns(jacobian: Float2D) -> tuple[Float1D, Float1D]:
     return rows, columns
 
 
-def _newton_step(jacobian: Float2D, moment: Float1D) -> Float1D | None:
-    if len(moment) == 1:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            step = moment / jacobian[0, 0]
-        return step if np.isfinite(step[0]) else None
-    if not np.all(np.isfinite(jacobian)):
-        return None
-    rows, columns = scale_rows_and_columns(jacobian)
-    try:
-        # J^-1 = C (R J C)^-1 R, whatever the order of the equations
-        step = np.linalg.solve(rows[:, None] * jacobian * columns, rows * moment) * columns
-    except np.linalg.LinAlgError:
-        return None
-    return step if np.all(np.isfinite(step)) else None
+class _NewtonStep:
+    """Newton steps by one Jacobian."""
+
+    def __init__(self, jacobian: Float2D) -> None:
+        self._jacobian, self._scaled = jacobian, None
+        if len(jacobian) > 1 and np.all(np.isfinite(jacobian)):
+            rows, columns = scale_rows_and_columns(jacobian)
+            self._scaled = rows, columns, rows[:, None] * jacobian * columns
+
+    def __call__(self, moment: Float1D) -> Float1D | None:
+        """Return the step for a mean score, None where there is none; floating-point errors are silenced by the caller."""
+        if len(moment) == 1:
+            step = moment / self._jacobian[0, 0]
+            return step if np.isfinite(step[0]) else None
+        if self._scaled is None:
+            return None
+        rows, columns, scaled = self._scaled
+        try:
+            # J^-1 = C (R J C)^-1 R, whatever the order of the equations
+            step = np.linalg.solve(scaled, rows * moment) * columns
+        except np.linalg.LinAlgError:
+            return None
+        return step if np.all(np.isfinite(step)) else None
 
 
 def find_root(
@@ -107,12 +116,15 @@ def find_root(
     params = np.array(start, dtype=np.float64)
     reason, converged, n_steps = "the number of iterations is exhausted", False, 0
     slope: Float2D | None = None
+    newton: _NewtonStep | None = None
     with np.errstate(all="ignore"):
         value = moment(params)
         for _ in range(max_iterations):
             n_steps += 1
-            slope = jacobian(params) if slope is None or not is_affine else slope
-            step = _newton_step(slope, value)
+            if newton is None or not is_affine:
+                slope = jacobian(params)
+                newton = _NewtonStep(slope)
+            step = newton(value)
             if step is None:
                 reason = "the Jacobian is singular"
                 break
@@ -122,7 +134,7 @@ def find_root(
             for _ in range(max_halvings):
                 trial = params + factor * step
                 trial_value = moment(trial)
-                correction = _newton_step(slope, trial_value) if np.all(np.isfinite(trial_value)) else None
+                correction = newton(trial_value) if np.isfinite(trial_value).all() else None
                 if correction is not None and (
                     length < 1e-8 or _relative_length(correction, params) <= (1.0 - factor / 4.0) * length
                 ):

@@ -126,7 +126,7 @@ class FilledFrame:
     @cached_property
     def columns(self) -> tuple[Any, ...]:
         """Names of the columns, labels that the data do not have last."""
-        return tuple(dict.fromkeys((*self._data.columns.tolist(), *self._filled)))
+        return tuple(dict.fromkeys((*self._units.names, *self._filled)))
 
     def values(self, name: str) -> AnyArray:
         """Return a column as an array."""
@@ -141,7 +141,7 @@ class FilledFrame:
 
     def dtype(self, name: str) -> Any:
         """Return the type of a column."""
-        return self.values(name).dtype if name in self._filled else self._data[name].dtype
+        return self.values(name).dtype if name in self._filled else self._units.dtype(name)
 
     def take(self, rows: AnyArray, filled: Mapping[str, Callable[[], AnyArray]] | None = None) -> FilledFrame:
         """Return some of the rows, given by their positions, with their labels where these are known."""

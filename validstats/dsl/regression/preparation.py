@@ -379,7 +379,7 @@ class FrameStudy:
 
     def levels(self, name: str) -> AnyArray | None:
         """Return the sorted classes of an observed column, None for numbers."""
-        return feature_levels(self.request.units.data[name].to_numpy(), name)
+        return feature_levels(self.request.units.values(name), name)
 
     def sample(self, coder: RowCoder) -> tuple[Sample, tuple[ScoreTerm, ...]]:
         """Return the rows as a sample with their expected scores."""
