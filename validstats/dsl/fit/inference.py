@@ -332,7 +332,7 @@ class LabelError:
             floored = floored_residuals(parts.residual, parts.information, leverage, self.scale)
             score = parts.carriers * floored[:, None]
         assert len(score) == len(weight)
-        return score @ self.bread.T
+        return influence_functions(score, self.bread)
 
 
 class BoundedShare(NamedTuple):
@@ -509,14 +509,15 @@ class ControlVariate:
 
     def residuals(self, part: LabelledSample, augmentation: Augmentation) -> Float2D:
         """Return ``A_hL g`` of the rows of a part, all of which are labelled."""
-        return expected_score(part.moment, augmentation.terms[0], self.params) @ self.on_labels.T
+        score = expected_score(part.moment, augmentation.terms[0], self.params)
+        return influence_functions(score, self.on_labels)
 
     def influence(self, part: LabelledSample, augmentation: Augmentation) -> Float2D:
         """Return ``A_hL w g [labelled] - A_hN g [all rows]`` of a part."""
         score = expected_score(part.moment, augmentation.terms[0], self.params)
-        found = -score @ self.everywhere.T
+        found = -influence_functions(score, self.everywhere)
         rows = part.chosen
-        found[rows] += part.gold_weights[:, None] * (score[rows] @ self.on_labels.T)
+        found[rows] += part.gold_weights[:, None] * influence_functions(score[rows], self.on_labels)
         return found
 
 
@@ -824,8 +825,8 @@ def power_tuning_scale(gold: Float2D, term: Float2D, probability: Float1D, bread
     weight = (1.0 - probability) / probability**2
     total = weight.sum()
     centre = weight / total if total > 0.0 else weight
-    left = (gold - centre @ gold) @ bread.T
-    right = (term - centre @ term) @ bread.T
+    left = influence_functions(gold - centre @ gold, bread)
+    right = influence_functions(term - centre @ term, bread)
     denominator = float(np.sum(weight[:, None] * right**2))
     return float(np.sum(weight[:, None] * left * right)) / denominator if denominator > 0.0 else 0.0
 

@@ -609,7 +609,7 @@ def clean_label(name: str, values: AnyArray, n_rows: int) -> AnyArray:
             filled[known] = values[known]
         except (TypeError, ValueError):
             return values.astype(object)
-    largest = float(np.fmax.reduce(np.abs(filled)))
+    largest = float(max(np.fmax.reduce(filled), -np.fmin.reduce(filled)))
     if np.isinf(largest):
         raise ValueError(f"labels: the label {name!r} has {int(np.isinf(filled).sum())} infinite value(s).")
     if largest > LARGEST_VALUE:

@@ -128,6 +128,11 @@ def find_root(
             if step is None:
                 reason = "the Jacobian is singular"
                 break
+            if is_affine and len(params) == 1:
+                # one equation that is a line: nothing is left to look for
+                params, value = params + step, np.zeros(1)
+                converged, reason = True, "converged"
+                break
             length = _relative_length(step, params)
             factor, accepted = 1.0, False
             correction: Float1D | None = None

@@ -455,16 +455,18 @@ def fill_labels(request: InferenceRequest) -> FilledFrame:
     """Return all rows with labels filled in: expert labels where known, observed values in turn elsewhere."""
     calibration = request.calibration
     filled = {
-        name: partial(filled_label, values[calibration.positions], calibration.labelled)
+        name: partial(filled_label, values[calibration.positions], calibration.n_rows, calibration.positions)
         for name, values in calibration.labels.items()
     }
     return FilledFrame(request.units, filled)
 
 
-def filled_label(known: AnyArray, labelled: Bool1D, values: AnyArray | None = None) -> AnyArray:
+def filled_label(
+    known: AnyArray, n_rows: int, positions: AnyArray, values: AnyArray | None = None
+) -> AnyArray:
     """Return a label of some rows, values of other rows in turn where it is unknown; ``values`` are those of the rows."""
-    complete = np.resize(known, len(labelled))
-    complete[labelled] = known if values is None else values
+    complete = np.resize(known, n_rows)
+    complete[positions] = known if values is None else values
     return complete
 
 

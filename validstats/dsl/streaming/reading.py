@@ -94,7 +94,7 @@ class PartReader:
         """Return columns of a part with the labels, values of other rows where they are unknown."""
         return read.assign(
             **{
-                name: filled_label(values, labelled, values[among])
+                name: filled_label(values, len(labelled), np.flatnonzero(labelled), values[among])
                 for name, values in self.design.labels.items()
             }
         )
