@@ -752,8 +752,8 @@ def _simple_probability(labelled: Bool1D, design: SamplingDesign) -> tuple[Float
         share = drawn_shares(np.bincount(strata), np.bincount(strata, hits), "cluster")
         probability = share[design.strata] if len(share) > 1 else np.broadcast_to(share, labelled.shape)
         return probability, simple_text(design.scheme, len(share))
-    share = np.count_nonzero(labelled) / len(labelled)
-    return np.broadcast_to(share, labelled.shape), simple_text("simple", 1)
+    rate = np.count_nonzero(labelled) / len(labelled)
+    return np.broadcast_to(rate, labelled.shape), simple_text("simple", 1)
 
 
 def _estimated_probability(labelled: Bool1D, features: Float2D) -> Float1D:

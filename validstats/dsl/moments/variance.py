@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, Protocol, Self, TypeAlias
+from typing import Any, Literal, Protocol, Self, TypeAlias
 
 import numpy as np
 from scipy import special
@@ -543,16 +543,15 @@ class StratumCentres:
             known = np.minimum(strata, len(self.centre) - 1)  # strata beyond carry no label
             inside = strata < len(self.centre)
             expected = np.where(inside[:, None], self.centre[known], 0.0) * times[:, None]
-        rows: AnyArray | slice = np.flatnonzero(labelled)
-        if len(rows) == len(labelled):
-            rows = slice(None)
+        every = bool(labelled.all())
+        rows: Any = slice(None) if every else np.flatnonzero(labelled)
         of_labels = expected[rows]
         excess = (1.0 / probability[rows] - 1.0)[:, None]
         own = influence[rows] - excess * of_labels
         if np.any(self.relative != 1.0):
             inflated = (self.relative[strata[rows]] - 1.0)[:, None]
             own += inflated * excess * (residual - of_labels)
-        if isinstance(rows, slice):
+        if every:
             return own
         centred = np.add(influence, expected, out=expected)
         centred[rows] = own

@@ -455,7 +455,9 @@ def fill_labels(request: InferenceRequest) -> FilledFrame:
     """Return all rows with labels filled in: expert labels where known, observed values in turn elsewhere."""
     calibration = request.calibration
     filled = {
-        name: partial(filled_label, values[calibration.positions], calibration.n_rows, calibration.positions)
+        name: partial(
+            filled_label, values[calibration.positions], len(calibration.labelled), calibration.positions
+        )
         for name, values in calibration.labels.items()
     }
     return FilledFrame(request.units, filled)
