@@ -205,7 +205,7 @@ def test_the_column_that_names_the_batches_is_left_out_by_name_and_by_position()
     ("one", "many"),
     [
         ("day", "days"), ("county", "counties"), ("bus", "buses"), ("box", "boxes"), ("quiz", "quizes"), ("batch", "batches"),
-        ("brush", "brushes"), ("row", "rows"), ("y", "ys"),
+        ("brush", "brushes"), ("row", "rows"), ("y", "ys"), ("holiday", "holidays"),
     ],
 )  # fmt: skip
 def test_plurals(one, many) -> None:

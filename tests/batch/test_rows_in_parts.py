@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -28,8 +29,10 @@ from validstats.batch import (
     Selection,
     Simultaneous,
 )
+from validstats.batch.parts import _ORDER_UP_TO, PartColumns
 from validstats.exceptions import DataReuseWarning, DependentRowsWarning, DriftWarning
 from validstats.intake import to_pandas
+from validstats.runtime import RowParts
 
 N, M = 640, 90
 PLACES = [150, 151, 400]
@@ -165,6 +168,111 @@ def test_answers_are_those_of_the_rows_in_memory(question, kind, tmp_path) -> No
     assert_same(result, expected)
 
 
+def columns_of(learner, frame: pd.DataFrame = CALIBRATION, known=("a", "b"), **named: Any) -> PartColumns:
+    return PartColumns.of(RowParts.of([frame], name="X"), learner, known, **named)
+
+
+def test_a_learner_gets_columns_of_a_part_in_the_form_that_it_was_fitted_on() -> None:
+    """Names where it knows names or was not fitted, arrays where it knows none, one line where there is no learner."""
+    piece = CALIBRATION.iloc[150:154]
+    for learner, as_array in (
+        (LINE.estimator, False),
+        (NAMELESS.estimator, True),
+        (LinearRegression(), False),
+    ):
+        columns = columns_of(learner, known=("b", "a"))
+        assert (columns.features, columns.as_array, columns.predictions) == (("b", "a"), as_array, False)
+        kinds = (piece, pl.from_pandas(piece), pa.Table.from_pandas(piece))
+        for kind, expected in zip(kinds, (pd.DataFrame, pl.DataFrame, pd.DataFrame), strict=True):
+            rows = columns.rows(kind)
+            assert type(rows) is (np.ndarray if as_array else expected)
+            np.testing.assert_array_equal(np.asarray(rows), piece[["b", "a"]])
+            if isinstance(rows, pd.DataFrame):  # rows are known by their position
+                assert rows.index.tolist() == [0, 1, 2, 3] and rows.columns.tolist() == ["b", "a"]
+        head = columns.head
+        assert head.shape == (0, 2) and type(head) is (np.ndarray if as_array else pd.DataFrame)
+        assert as_array or (head.columns.tolist() == ["b", "a"] and set(head.dtypes) == {np.dtype("float64")})
+    given = columns_of(None, known=("prediction",))
+    assert (given.as_array, given.predictions) == (False, True)
+    assert type(given.head) is np.ndarray and given.head.shape == (0, 1)
+    assert given.rows(piece).tolist() == piece["prediction"].tolist()
+
+
+def test_every_column_of_a_part_is_read_once_and_those_that_are_named_are_no_features() -> None:
+    frame = CALIBRATION[["a", "week", "b", "y", "region", "who"]]
+    columns = columns_of(None, frame[["a", "y", "week", "who"]], None, y="y", batches="week", ids="who")
+    assert columns.features == ("a",) and columns.read == ["a", "week", "y"]
+    both = columns_of(LINE.estimator, frame, y="y", strata="a", batches=None)
+    assert both.features == ("a", "b") and both.read == ["a", "b", "y"]
+    made = columns_of(LINE.estimator, frame, y="y", strata=lambda X: X["a"] > 0)
+    assert made.read == ["a", "b", "y"]
+    X = made.rows(frame[:5])
+    assert made.groups(frame[:5], X, "batches") is None
+    assert made.groups(frame[:5], X, "strata").tolist() == (frame["a"][:5] > 0).tolist()
+    assert both.groups(frame[:5], X, "strata").tolist() == frame["a"][:5].tolist()
+
+
+def test_strata_may_be_made_of_the_features_of_a_part_and_nothing_else() -> None:
+    asked = {"target": BatchMean(), "both": {"strata": lambda X: np.asarray(X["a"]) > 0}}
+    fresh, result = answered(lambda: from_parts(asked, divided(CALIBRATION, PLACES), divided(BATCH, [40])))
+    known, expected = answered(lambda: from_memory(asked))
+    np.testing.assert_array_equal(fresh.calibration_.strata, known.calibration_.strata)
+    assert_same(result, expected)
+    with pytest.raises(TypeError, match="y must name a column where rows arrive in parts, got function"):
+        predictor(asked).calibrate([CALIBRATION], lambda X: X["a"])
+
+
+def test_two_labels_are_kept_of_one_part_and_of_several() -> None:
+    asked = ASKED["mean of two labels"]
+    _, expected = answered(lambda: from_memory(asked))
+    for places in ([], PLACES):
+        fresh, result = answered(
+            lambda places=places: from_parts(asked, divided(CALIBRATION, places), [BATCH])
+        )
+        assert_same(result, expected)
+        np.testing.assert_array_equal(fresh.calibration_.pair.labels, CALIBRATION["passed"])
+
+
+@pytest.mark.parametrize(
+    ("unit", "named", "names"),
+    [
+        ("batch", {}, ["a", "b"]),
+        ("row", {"batches": "week"}, ["a", "b"]),
+        ("batch", {"batches": "week"}, []),
+        ("batch", {"strata": "region"}, []),
+    ],
+)
+def test_covariates_are_kept_where_rows_are_the_units_and_have_no_strata(unit, named, names) -> None:
+    def kept(X, y, companions):
+        model = predictor(ASKED["mean"]).set_params(unit=unit)
+        return answered(lambda: model.calibrate(X, y, **companions)).calibration_.covariates
+
+    parts = kept(divided(CALIBRATION, PLACES), "y", named)
+    whole = kept(CALIBRATION[["a", "b"]], CALIBRATION["y"], {k: CALIBRATION[v] for k, v in named.items()})
+    assert list(parts) == list(whole) == names
+    for name in names:  # the same 200 random rows
+        assert len(parts[name]) == 200
+        np.testing.assert_array_equal(parts[name], whole[name])
+
+
+def test_rows_of_a_large_batch_are_compared_by_the_draws_of_rows_in_memory() -> None:
+    """Of more than 200 rows 200 are drawn, and the permutations after them."""
+    asked, moved = ASKED["mean"], rows(700, seed=4).assign(a=lambda f: f["a"] + 0.15)
+    fresh, _ = answered(lambda: from_parts(asked, divided(CALIBRATION, PLACES), [BATCH]))
+    known, _ = answered(lambda: from_memory(asked))
+    parts = answered(lambda: fresh.infer(divided(moved, [10, 11, 300])))
+    whole = answered(lambda: known.infer(moved[["a", "b"]]))
+    found = [{name: str(said) for name, said in result.checks} for result in (parts, whole)]
+    assert found[0] == found[1] == {"Covariates": "no sign of drift (p = 0.0224)"}
+
+
+def test_a_batch_that_gives_other_rows_the_second_time_is_refused() -> None:
+    fresh = predictor(ASKED["mean"]).calibrate([CALIBRATION], "y")
+    turns = iter([[BATCH], [BATCH], [BATCH.iloc[1:]]])
+    with pytest.raises(ValueError, match="Part 0 of X has 89 rows now"):
+        fresh.infer(lambda: next(turns))
+
+
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     places=st.lists(st.integers(1, N - 1), max_size=6, unique=True),
@@ -215,6 +323,7 @@ def test_scores_of_very_many_rows_are_kept_in_order(monkeypatch) -> None:
 
 @pytest.mark.parametrize(("up_to", "ordered"), [(N, False), (N - 1, True)])
 def test_scores_are_in_the_order_of_the_rows_up_to_a_number_of_them(monkeypatch, up_to, ordered) -> None:
+    assert _ORDER_UP_TO == 10_000_000  # as a calibration says of itself
     monkeypatch.setattr("validstats.batch.parts._ORDER_UP_TO", up_to)
     for question, kept in (("mean", ordered), ("mean within regions", False), ("total of past weeks", False)):
         calibrate, _ = beside(ASKED[question])

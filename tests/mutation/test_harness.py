@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from tests.mutation import __main__ as harness
+from tests.mutation import worker
 from tests.mutation.mutants import mutants
 from tests.mutation.worker import in_child, record_lines
 
@@ -54,13 +55,14 @@ def test_the_statement_around_a_line_and_whether_it_runs_at_import():
 
 def test_only_tests_that_run_the_line_are_asked_the_quickest_first():
     recorded = {
-        "seconds": {"slow": 2.0, "quick": 0.1, "never": 99.0, "failing": 0.1, "elsewhere": 0.1},
-        "failed": ["failing"],
+        "seconds": {"slow": 2.0, "quick": 0.1, "never": 99.0, "broken off": 0.1, "elsewhere": 0.1},
+        "failed": [],
+        "too_long": ["broken off"],
         "lines": {
             "slow": {"module.py": [9, 11]},
             "quick": {"module.py": [11]},
             "never": {"module.py": [11]},
-            "failing": {"module.py": [11]},
+            "broken off": {"module.py": [11]},
             "elsewhere": {"other.py": [11]},
         },
     }
@@ -170,7 +172,7 @@ def test_a_survivor_whose_line_is_gone_has_no_mutant(tmp_path, monkeypatch):
     assert harness.survivors_of([lost], "batch") == [(None, lost)]
     path = tmp_path / "mutation_batch.csv"
     harness.append(lost, path)
-    harness._try_again(harness.Trials({"seconds": {}, "lines": {}, "failed": []}), "batch", path)
+    harness._try_again(harness.Trials({"seconds": {}, "lines": {}, "too_long": []}), "batch", path)
     assert harness.read_outcomes(path) == [replace(lost, outcome="rewritten")]
     path.unlink()
     harness.append(lost, path)
@@ -189,6 +191,18 @@ def test_of_equal_lines_the_nearest_one_is_tried_again(tmp_path, monkeypatch):
     )
     ((found, old),) = harness.survivors_of([lost], "batch")
     assert found.line == 6 and old == lost
+
+
+def test_a_sample_with_tests_that_fail_without_any_change_is_refused(tmp_path, monkeypatch):
+    """A line whose tests are left out counts as one that no test holds."""
+    recorded = {"seconds": {"a": 0.1, "b": 9.0}, "lines": {}, "failed": ["a"], "too_long": ["b"]}
+    monkeypatch.setattr(worker, "warm_up", lambda: None)
+    monkeypatch.setattr(worker, "record_lines", lambda *arguments: recorded)
+    monkeypatch.setattr(harness, "mutants_of", lambda domain: [])
+    with pytest.raises(RuntimeError, match="cells: these tests fail without any change, .* not tested: a$"):
+        harness.try_domain("cells", 1, 0, tmp_path, 1.0)
+    recorded["failed"] = []
+    harness.try_domain("cells", 1, 0, tmp_path / "none.csv", 1.0)
 
 
 @pytest.mark.slow

@@ -44,9 +44,9 @@ class PartColumns:
     strata: Any = None  # a column, or a callable of the features
     ids: str | None = None
     # Whether the learner knows no names of columns.
-    as_array: bool = False
+    as_array: bool
     # Whether the one feature holds predictions from elsewhere.
-    predictions: bool = False
+    predictions: bool
 
     @classmethod
     def of(cls, parts: RowParts, learner: Any, known: Any, **named: Any) -> Self:
@@ -187,11 +187,12 @@ def scored_parts(
     keep, seed = kept_rows(weights, w_max, parts.n, random_state)
     n = parts.n if keep is None else len(keep)
     looks = columns.strata is None and (columns.batches is None or unit == "row")
-    compared = looked_at(n, np.random.default_rng([seed, 1])) if looks else np.empty(0, dtype=np.int64)
+    none: Int1D = np.array([], dtype=np.int64)
+    compared = looked_at(n, np.random.default_rng([seed, 1])) if looks else none
     if keep is not None:
         compared = keep[compared]
     training = scorer.training if check_reuse else None
-    reused = np.empty(0, dtype=np.int64) if training is None else TrainingRows.looked_at(parts.n)
+    reused = none if training is None else TrainingRows.looked_at(parts.n)
     wanted = np.union1d(compared, reused)
     work = partial(
         _scored,
@@ -238,7 +239,7 @@ def _scores_of(found: Iterator[_ScoredPart | None], rest: list[_ScoredPart]) -> 
     for part in found:
         if part is not None:
             scores = part.rows.scores
-            rest.append(replace(part, rows=replace(part.rows, scores=np.empty(0))))
+            rest.append(replace(part, rows=replace(part.rows, scores=np.array([]))))
             yield scores
 
 
