@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
+import warnings
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn import metrics as sk
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.tree import DecisionTreeClassifier
 
-from validstats.holdout import ReusableHoldout
+from validstats.exceptions import DataReuseWarning
+from validstats.holdout import Ledger, ReusableHoldout
 from validstats.holdout.asking.desk import (
     HoldoutSample,
     TrainingPart,
@@ -17,6 +27,7 @@ from validstats.holdout.asking.desk import (
     count_rows,
     is_estimator,
     name_of,
+    plain_digests,
     seal,
     split_sample,
     stacked,
@@ -24,11 +35,14 @@ from validstats.holdout.asking.desk import (
 )
 from validstats.holdout.asking.metrics import (
     NAMED_METRICS,
+    Metric,
     as_metric,
     in_class_order,
     metric_names,
     own_classes,
+    squared_error,
 )
+from validstats.holdout.asking.whole import r2
 
 KINDS = np.array(["a", "b", "c"])
 
@@ -96,6 +110,117 @@ def test_folds_are_stratified_where_every_class_has_a_row_in_each() -> None:
     none = TrainingPart(np.zeros((40, 1)), np.arange(40.0), np.empty(0), 7)
     assert type(none.splits(LogisticRegression())) is KFold
 
+    # classes that are known and present once are stratified; a classifier of numbers with fractions has none
+    one = TrainingPart(np.zeros((9, 1)), np.full(9, "a"), np.array(["a"]), 7)
+    assert type(one.splits(LogisticRegression())) is StratifiedKFold
+    halves = TrainingPart(np.zeros((40, 1)), np.tile([0.5, 1.5], 20), np.empty(0), 7)
+    assert type(halves.splits(LogisticRegression())) is KFold
+
+
+WORDS = np.array(["no", "yes"])
+
+
+def training_part(**options) -> TrainingPart:
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(60, 2))
+    y = WORDS[(X[:, 0] + rng.normal(size=60) > 0).astype(int)]
+    return TrainingPart(X, y, WORDS, 3, **options)
+
+
+def test_training_values_are_those_of_models_that_did_not_see_the_row() -> None:
+    """Cross-validated by hand, on labels that are words."""
+    part, model = training_part(), LogisticRegression()
+    folds = StratifiedKFold(5, shuffle=True, random_state=3)
+    said = cross_val_predict(model, part.X, part.y, cv=folds)
+    chances = cross_val_predict(model, part.X, part.y, cv=folds, method="predict_proba")
+    hits = (said == part.y).astype(float)
+    squares = (chances[:, 1] - (part.y == "yes")) ** 2
+    assert 0.5 < hits.mean() < 1.0
+    assert part.values(model, NAMED_METRICS["accuracy"], "cv").tolist() == hits.tolist()
+    assert part.guess(model, NAMED_METRICS["accuracy"], "cv") == hits.mean()
+    np.testing.assert_allclose(part.values(model, NAMED_METRICS["brier"], "cv"), squares)
+    np.testing.assert_allclose(part.values(model, NAMED_METRICS["neg_brier_score"], "cv"), 1.0 - squares)
+    assert part.guess(model, NAMED_METRICS["neg_brier_score"], "cv") == pytest.approx(-squares.mean())
+    # what has seen every row is right on every row
+    tree = DecisionTreeClassifier(random_state=0)
+    assert part.guess(tree, NAMED_METRICS["accuracy"], "train") == 1.0
+    assert part.guess(tree, NAMED_METRICS["accuracy"], "cv") < 0.9
+
+
+def test_guesses_of_scores_of_all_rows_are_those_of_scikit_learn() -> None:
+    part, model = training_part(), LogisticRegression()
+    folds = StratifiedKFold(5, shuffle=True, random_state=3)
+    said = cross_val_predict(model, part.X, part.y, cv=folds)
+    scores = cross_val_predict(model, part.X, part.y, cv=folds, method="decision_function")
+    for name, expected in (
+        ("f1", sk.f1_score(part.y, said, pos_label="yes")),
+        ("balanced_accuracy", sk.balanced_accuracy_score(part.y, said)),
+        ("auc", sk.roc_auc_score(part.y == "yes", scores)),
+    ):
+        assert part.guess(model, NAMED_METRICS[name], "cv") == pytest.approx(expected)
+    line = TrainingPart(part.X, part.X[:, 0] + 0.25 * part.X[:, 1] ** 2, np.empty(0), 3)
+    said = cross_val_predict(LinearRegression(), line.X, line.y, cv=KFold(5, shuffle=True, random_state=3))
+    expected = sk.r2_score(np.clip(line.y, -2, 2), np.clip(said, -2, 2))
+    assert line.guess(LinearRegression(), r2(bounds=(-2, 2)), "cv") == pytest.approx(expected)
+    squares = np.minimum((said - line.y) ** 2, 0.5)
+    assert line.guess(LinearRegression(), squared_error(bound=0.5), "cv") == pytest.approx(squares.mean())
+
+
+class OfNumbers(ClassifierMixin, BaseEstimator):
+    """A classifier that takes 0, 1, ... for classes and nothing else; ``broken`` refuses those as well."""
+
+    def __init__(self, broken: bool = False) -> None:
+        self.broken = broken
+
+    def fit(self, X, y):
+        if self.broken or np.asarray(y).dtype.kind not in "iu":
+            raise ValueError("Invalid classes: expected 0, 1")
+        self.model_ = LogisticRegression().fit(X, y)
+        self.classes_ = self.model_.classes_
+        return self
+
+    def predict(self, X):
+        return self.model_.predict(X)
+
+    def predict_proba(self, X):
+        return self.model_.predict_proba(X)
+
+
+def test_classifiers_of_numbers_are_guessed_by_the_numbers_of_their_classes() -> None:
+    part = training_part()
+    for metric in ("accuracy", "brier", "f1"):
+        found = part.guess(OfNumbers(), NAMED_METRICS[metric], "cv")
+        assert found == pytest.approx(part.guess(LogisticRegression(), NAMED_METRICS[metric], "cv"))
+    with pytest.raises(ValueError, match="Invalid classes: expected 0, 1"):
+        part.guess(OfNumbers(broken=True), NAMED_METRICS["accuracy"], "cv")
+
+    class Failing(KNeighborsRegressor):
+        def fit(self, X, y):
+            raise ValueError("no neighbours")
+
+    line = TrainingPart(part.X, part.X[:, 0], np.empty(0), 3)
+    with pytest.raises(ValueError, match="no neighbours"):
+        line.guess(Failing(), squared_error(bound=1.0), "cv")
+
+
+def test_what_fits_were_given_goes_into_every_fold_or_is_refused_by_name() -> None:
+    weights = np.random.default_rng(1).uniform(0.0, 5.0, 60) ** 3
+    part = training_part(parameters={"sample_weight": weights})
+    folds = StratifiedKFold(5, shuffle=True, random_state=3)
+    said = np.empty(60, dtype=part.y.dtype)
+    for train, test in folds.split(part.X, part.y):
+        fitted = LogisticRegression().fit(part.X[train], part.y[train], sample_weight=weights[train])
+        said[test] = fitted.predict(part.X[test])
+    found = part.values(LogisticRegression(), NAMED_METRICS["accuracy"], "cv")
+    assert found.tolist() == (said == part.y).astype(float).tolist()
+    assert (
+        found.tolist()
+        != training_part().values(LogisticRegression(), NAMED_METRICS["accuracy"], "cv").tolist()
+    )
+    line = TrainingPart(part.X, part.X[:, 0], np.empty(0), 3, parameters={"sample_weight": weights})
+    with pytest.raises(TypeError, match=r"ReusableHoldout\.fit"):
+        line.guess(KNeighborsRegressor(), squared_error(bound=1.0), "cv")
+
 
 def test_a_vault_has_its_share_of_the_units_and_every_row_is_in_one_part() -> None:
     X, y = np.arange(40.0).reshape(20, 2), np.arange(20)
@@ -126,6 +251,16 @@ def test_a_vault_has_its_share_of_the_units_and_every_row_is_in_one_part() -> No
         none = split_sample(X, y, y, groups, vault=0.0, secret=b"key")
         assert none.vault is None and none.vault_rank == "" and none.reusable.n_rows == 20
         assert split_sample(X, y, y, groups, vault=0.25, secret=b"key", vault_rank="").vault is None
+        last = split.vault_rank
+        assert split_sample(X, y, y, groups, vault=0.0, secret=b"key", vault_rank=last).vault is None
+        # found by their identifiers, whatever their features are
+        ids = np.array([f"r{i}" for i in range(20)])
+        own, other = (
+            split_sample(features, y, y, groups, vault=0.25, secret=b"key", ids=ids) for features in (X, X**2)
+        )
+        assert own.vault.n_units == n_vault and own.reusable.n_rows + own.vault.n_rows == 20
+        assert own.vault.given.tolist() == other.vault.given.tolist() and own.named == other.named
+        assert own.content != other.content and own.vault.ids.tolist() == ids[own.vault.given].tolist()
 
 
 def test_rows_are_put_below_others_of_their_kind() -> None:
@@ -158,6 +293,150 @@ def test_rows_are_counted_and_what_has_none_is_refused() -> None:
     assert count_rows(pd.DataFrame()) == 0
     with pytest.raises(TypeError, match="X must have rows, got an object of type float"):
         count_rows(1.0)
+
+
+ROWS = np.random.default_rng(8).normal(size=(400, 3))
+
+
+@pytest.mark.parametrize("vault", [0.0, 0.25])
+@pytest.mark.parametrize("fitted", [False, True])
+def test_rows_of_the_holdout_are_found_in_others_part_by_part(vault, fitted, monkeypatch) -> None:
+    holdout = ReusableHoldout(
+        queries=5, vault=vault, ledger=Ledger.in_memory(secret=b"one key"), random_state=0
+    )
+    if fitted:
+        holdout.fit(np.random.default_rng(9).normal(size=(50, 3)), np.arange(50) % 2)
+    parts = holdout.calibrate(ROWS, np.arange(400) % 2).desk_.parts
+    n = parts.reusable.n_rows
+    assert n == 400 * (1 - vault)
+    for _ in range(2):  # the second time from memory
+        own = parts.reusable.given[:60]
+        assert parts.shared_with(ROWS[own]) == f"60 of its {n} rows"
+        assert parts.shared_with(ROWS) == f"{n} of its {n} rows"
+        if vault:  # its rows alone
+            sealed = parts.vault.given[:40]
+            assert parts.shared_with(ROWS[sealed]) == "40 of its 100 rows"
+            engineered = -3.0 * ROWS[parts.vault.given] + 1.0
+            assert parts.shared_with(engineered).endswith("sampled gaps between values of one column")
+        engineered = 2.0 * ROWS[parts.reusable.given][::-1, :1] + 1.0
+        assert parts.shared_with(engineered).endswith("sampled gaps between values of one column")
+        engineered = np.column_stack([ROWS[own, 0], np.arange(60.0)])
+        assert parts.shared_with(engineered).endswith("sampled values of one column")
+        named = pd.DataFrame(ROWS[own], columns=["c", "a", "b"])
+        assert parts.shared_with(named) == f"60 of its {n} rows"
+        assert " sampled " in parts.shared_with(sparse.csr_matrix(ROWS[own]))
+        assert parts.shared_with(ROWS[own, 1]).endswith("sampled values of one column")
+        assert parts.shared_with(np.random.default_rng(3).normal(size=(60, 3))) == ""
+    # tables with more cells than a limit are compared as they are only
+    monkeypatch.setattr("validstats.holdout.asking.desk._MOST_CELLS", 120)
+    assert parts.shared_with(np.column_stack([ROWS[own, 0], np.ones(60)]))
+    assert parts.shared_with(np.column_stack([ROWS[own, 0], np.ones(60), np.ones(60)])) == ""
+    assert parts.shared_with(ROWS[own[:41]]) == f"41 of its {n} rows"
+
+
+def test_what_has_rows_of_plain_cells_has_digests() -> None:
+    array = ROWS[:5]
+    digests = plain_digests(array)
+    assert digests.shape == (5,) and len(set(digests.tolist())) == 5
+    assert plain_digests(array.tolist()).tolist() == digests.tolist()
+    assert plain_digests(pd.DataFrame(array)).tolist() == digests.tolist()
+    assert plain_digests(sparse.csr_matrix(array)) is None and plain_digests(array[:, 0]) is None
+
+
+def test_predictions_that_are_missing_are_refused_and_nothing_is_charged() -> None:
+    y = np.arange(400) % 2
+    words = np.array(["no", "yes"])[y]
+    holdout = ReusableHoldout(queries=9, random_state=0).calibrate(np.zeros((400, 1)), y)
+    labels = ReusableHoldout(queries=9, random_state=0).calibrate(ROWS, words, classes=["no", "yes"])
+    for bad in (np.nan, np.inf):
+        said = y.astype(float)
+        said[7] = bad
+        with pytest.raises(ValueError, match="target: predictions must not contain NaN or infinity; nothing"):
+            holdout.infer(said)
+    for bad in (None, np.nan):
+        said = words.astype(object)
+        said[7] = bad
+        with pytest.raises(ValueError, match="predictions must not contain missing values; nothing was"):
+            labels.infer(said)
+    assert labels.infer(words.astype(object)).left["queries"] == 8
+    assert holdout.infer(y.astype(float)).left["queries"] == 8
+
+    class Shorter:
+        def predict(self, X):
+            return np.zeros(len(X) - 1)
+
+    with pytest.raises(ValueError, match="The estimator returned 399 predictions; nothing was charged"):
+        holdout.infer(Shorter())
+
+
+def test_values_that_are_declared_to_be_two_are() -> None:
+    y = np.arange(400) % 2
+    for values, bounds in ((0.5 * y, (0.0, 1.0)), (y, (0.0, 2.0)), (y - 1.0, (-1.0, 0.0))):
+        metric = Metric(name="mine", rows=lambda y, said, X, v=values: v, bounds=bounds, binary=True)
+        with pytest.raises(
+            ValueError, match=r"'mine' is declared with binary=True, which is for values of 0 or 1"
+        ):
+            metric.values(y, y)
+    whole = Metric(name="mine", rows=lambda y, said, X: y == said, bounds=(0, 1), binary=True)
+    assert whole.values(y, y).tolist() == [1.0] * 400
+
+
+@pytest.mark.parametrize(("metric", "better"), [("accuracy", 1.0), ("error", -1.0)])
+def test_a_share_is_a_surprise_from_four_standard_errors_on(metric, better) -> None:
+    """Of the difference of two shares: of 400 rows of the holdout and 60 of training, with one more of either kind."""
+    part = training_part()
+    holdout = ReusableHoldout(queries=9, metric=metric, random_state=0).fit(part.X, part.y)
+    desk = holdout.calibrate(ROWS[:, :2], WORDS[np.arange(400) % 2]).desk_
+
+    def warned(answer, passed=False, desk=desk, **question) -> bool:
+        asked = {"better": better, "guess": 0.3, "label": "asked", **question}
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            desk._look_for_surprise(SimpleNamespace(**asked), SimpleNamespace(passed=passed, answer=answer))
+        return [w.category for w in caught] == [DataReuseWarning]
+
+    share = (60 * 0.3 + 1) / 62
+    far = 4 * math.sqrt(share * (1 - share) * (1 / 400 + 1 / 60))
+    assert warned(0.3 + better * (far + 1e-9)) and not warned(0.3 + better * (far - 1e-9))
+    assert not warned(0.3 - better * (far + 0.01))
+    surprise = 0.3 + better * (far + 0.01)
+    for quiet in ({"passed": True}, {"passed": None}, {"better": None}, {"guess": None}):
+        assert not warned(surprise, **quiet)
+    assert not warned(None) and not warned(surprise, desk=dataclasses.replace(desk, training=None))
+
+
+@pytest.mark.parametrize("how", [None, "cv", "train"])
+def test_training_values_are_cross_validated_unless_the_guess_is_the_training_score(how) -> None:
+    part, accuracy = training_part(), NAMED_METRICS["accuracy"]
+    holdout = ReusableHoldout(queries=9, mechanism="description_length", guess=how, random_state=0)
+    desk = holdout.fit(part.X, part.y).calibrate(ROWS[:, :2], WORDS[np.arange(400) % 2]).desk_
+    tree = DecisionTreeClassifier(random_state=0)
+    found = desk.training_values(tree, accuracy)
+    assert found.tolist() == holdout.training_.values(tree, accuracy, how or "cv").tolist()
+    assert (found.min() == 1.0) == (how == "train")
+
+
+def test_verbs_of_means_refuse_other_scores() -> None:
+    y = np.arange(400) % 2
+    holdout = ReusableHoldout(queries=9, vault=0.25, mechanism="description_length", random_state=0)
+    holdout.calibrate(np.zeros((400, 1)), y)
+    for verb, ask in (
+        ("compare", lambda: holdout.compare(y, y, metric="auc")),
+        ("validate", lambda: holdout.validate(y, at_least=0.5, metric="auc")),
+        ("validate_gain", lambda: holdout.validate_gain(y, y, at_least=0.5, metric="auc")),
+        ("ties", lambda: holdout.ties([y, y], metric="auc")),
+        ("final", lambda: holdout.final(y, metric="auc")),
+        ("gate", lambda: holdout.gate(y, metric="auc")),
+    ):
+        with pytest.raises(
+            ValueError, match=rf"^{verb}\(\) is for means of row values, not for 'auc'; nothing"
+        ):
+            ask()
+    with pytest.raises(
+        ValueError, match=r"^best\(\) is for means of row values, use score_many\(\) for AUC; no"
+    ):
+        holdout.best([y], metric="auc")
+    assert holdout.infer(y).left["queries"] == 8
 
 
 def test_what_is_sealed_opens_under_its_key_and_unchanged_only() -> None:

@@ -23,7 +23,18 @@ from tests.holdout.study import (
 from validstats.holdout import Ledger, ReusableHoldout
 from validstats.holdout.asking.metrics import NAMED_METRICS
 from validstats.holdout.mechanisms import DIFFERENCE_CELL
-from validstats.holdout.widths import coded_mean, log_coded_outcome, log_coded_share
+from validstats.holdout.widths import (
+    capital_interval,
+    coded_mean,
+    coded_pairs,
+    f_score_interval,
+    free_cell,
+    log_board_outcome,
+    log_coded_outcome,
+    log_coded_share,
+    paired_difference_interval,
+    tied_models,
+)
 
 
 def test_best_releases_the_winner_only():
@@ -290,3 +301,100 @@ def test_a_board_starts_at_the_worst_possible_score_or_at_the_one_that_is_known(
     for baseline, metric in ((1.0, "accuracy"), (0.0, "error")):
         with pytest.raises(ValueError, match=f"baseline={baseline} is the best possible score already"):
             holdout.leaderboard(baseline=baseline, metric=metric)
+
+
+def before_the_last_question() -> tuple[ReusableHoldout, float, float]:
+    """A holdout with one declared question left, the share of the level that is for it, and the level of its statement."""
+    holdout = plain(queries=2)
+    holdout.infer(right(0.55))
+    session = holdout.desk_.books.look()
+    assert (session.queries_left, session.log_mass) == (
+        1,
+        pytest.approx(-holdout.nats_),
+    ) and holdout.nats_ > 0.5
+    level = math.log(0.05) - holdout.nats_ + log_coded_share(1)
+    assert session.log_level == pytest.approx(level - log_coded_share(1))
+    return holdout, log_coded_share(1), level
+
+
+def test_what_was_said_before_lowers_the_level_of_a_difference():
+    holdout, _, level = before_the_last_question()
+    answer = holdout.compare(right(0.8), right(0.6))
+    cell, guess = coded_pairs(200, 0, 1000, (50, 50, 1000), t=DIFFERENCE_CELL, log_alpha=level)
+    assert answer.bounds == pytest.approx((cell.low, cell.high))
+    assert answer.nats == pytest.approx(-log_coded_outcome(1, cell.distance, cell.enlarged))
+    centre = guess.centre + cell.distance * guess.width
+    assert float(answer) == pytest.approx(min(max(centre, cell.low), cell.high))
+
+
+def flipped(gains: int, losses: int) -> np.ndarray:
+    """Predictions beside ``right(0.5)`` that are right on so many rows more, and wrong on so many others."""
+    said = right(0.5).copy()
+    said[500 : 500 + gains], said[:losses] = HALF[500 : 500 + gains], 1 - HALF[:losses]
+    return said
+
+
+def test_a_sign_is_said_where_the_interval_of_the_difference_leaves_zero_out():
+    _, share, level = before_the_last_question()
+    least = next(k for k in range(30, 500) if paired_difference_interval(k, 30, 1000, level)[0] > 0)
+    for gains, better in ((least - 1, None), (least, True)):
+        found, mirrored = (before_the_last_question()[0] for _ in range(2))
+        answer = found.compare(flipped(gains, 30), right(0.5), release="sign")
+        assert answer.passed is better
+        assert answer.nats == pytest.approx(-math.log1p(-math.exp(share)) - math.log(0.1 if better else 0.8))
+        opposite = mirrored.compare(right(0.5), flipped(gains, 30), release="sign")
+        assert opposite.passed is (False if better else None)
+
+
+def test_a_sign_of_other_values_follows_their_capital():
+    """Of squared errors; what is known beforehand is a twentieth of the rows at each end."""
+    prior = np.repeat([0.0, 0.5, 1.0], [50, 900, 50]).var()
+
+    def answers(step: float) -> tuple[bool | None, bool | None]:
+        holdout, _, level = before_the_last_question()
+        sure, unsure = np.where(HALF, 0.5 + step, 0.5 - step), np.full(1000, 0.5)
+        losses = [holdout.desk_.values(p, NAMED_METRICS["brier"])[0] for p in (unsure, sure)]
+        low, high = capital_interval(0.5 + 0.5 * (losses[0] - losses[1]), prior, level)
+        said = holdout.compare(unsure, sure, metric="brier", release="sign").passed
+        return said, True if low > 0.5 else False if high < 0.5 else None
+
+    found = [answers(step) for step in (0.0, 0.01, 0.02, 0.03, 0.05, 0.08, 0.2, -0.2)]
+    assert [one for one, _ in found] == [other for _, other in found]
+    assert {one for one, _ in found} == {True, False, None}
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "error", "brier"])
+def test_ties_are_those_of_the_level_that_is_left(metric):
+    holdout, share, level = before_the_last_question()
+    targets = [right(0.77 + 0.001 * k) for k in range(0, 31, 2)]
+    answer = holdout.ties([t.astype(float) for t in targets] if metric == "brier" else targets, metric=metric)
+    units = np.array([(t == HALF)[holdout.desk_.parts.reusable.given].astype(float) for t in targets])
+    expected = tied_models(units, level, binary=metric != "brier")
+    assert answer.tied == tuple(expected) and 1 < len(expected) < len(targets) and not answer.passed
+    nats = -math.log1p(-math.exp(share)) - log_board_outcome(len(targets), len(expected))
+    assert answer.nats == pytest.approx(nats)
+
+
+def test_a_score_of_all_rows_has_the_level_that_is_left():
+    holdout, share, level = before_the_last_question()
+    answer = holdout.infer(right(0.8), metric="f1")
+    given = holdout.desk_.parts.reusable.given
+    low, high = f_score_interval(HALF[given], right(0.8)[given], level, positive=1, beta=1.0)
+    cell = free_cell(low, high, 1000, (), None)
+    assert (answer.value, *answer.bounds) == pytest.approx((cell.value, cell.low, cell.high))
+    assert answer.nats == pytest.approx(-math.log1p(-math.exp(share)) - cell.log_code)
+
+
+def test_a_board_of_errors_is_that_of_what_is_right_upside_down():
+    shown = {}
+    for metric, start in (("accuracy", 0.6), ("error", 0.4)):
+        board = plain().leaderboard(metric=metric, baseline=start)
+        answers = [board.submit(right(share)) for share in (0.5, 0.7, 0.65, 0.9)]
+        assert [a.passed for a in answers] == [False, True, False, True]
+        assert [a.source for a in answers] == ["unchanged", "holdout", "unchanged", "holdout"]
+        shown[metric] = np.array([(float(a), *a.bounds) for a in answers])
+        assert answers[0].value == pytest.approx(start) and answers[1].value == answers[2].value
+    right_ones, wrong_ones = shown["accuracy"], shown["error"]
+    assert (right_ones[:, 1] <= right_ones[:, 0]).all() and (right_ones[:, 0] <= right_ones[:, 2]).all()
+    np.testing.assert_allclose(wrong_ones, 1.0 - right_ones[:, [0, 2, 1]])
+    np.testing.assert_allclose(right_ones[[1, 3], 0], [0.7, 0.9], atol=0.02)  # but for the board's grid

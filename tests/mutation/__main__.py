@@ -127,7 +127,16 @@ TESTS = {
                 "paired_and_capital",
                 "planning",
             ),
-            *("plans", "releases", "rounds", "rows_in_parts", "search", "searching_programs", "summary", "worked_numbers"),
+            *(
+                "plans",
+                "releases",
+                "rounds",
+                "rows_in_parts",
+                "search",
+                "searching_programs",
+                "summary",
+                "worked_numbers",
+            ),
         )
     ),
     "checks": (

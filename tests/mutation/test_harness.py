@@ -199,7 +199,7 @@ def test_a_sample_with_tests_that_fail_without_any_change_is_refused(tmp_path, m
     monkeypatch.setattr(worker, "warm_up", lambda: None)
     monkeypatch.setattr(worker, "record_lines", lambda *arguments: recorded)
     monkeypatch.setattr(harness, "mutants_of", lambda domain: [])
-    with pytest.raises(RuntimeError, match="cells: these tests fail without any change, .* not tested: a$"):
+    with pytest.raises(RuntimeError, match=r"cells: these tests fail without any change, .* not tested: a$"):
         harness.try_domain("cells", 1, 0, tmp_path, 1.0)
     recorded["failed"] = []
     harness.try_domain("cells", 1, 0, tmp_path / "none.csv", 1.0)

@@ -99,10 +99,7 @@ def _submit(board: Leaderboard, target: Any) -> Answer:
             "ladder",
             loss,
             key=f"ladder/{metric.name}/{board.baseline_loss!r}{session.joined}",  # other rows, another board
-            options={
-                "queries": session.declared.queries - session.state["asked"],
-                "baseline": board.baseline_loss,
-            },
+            options={"queries": session.queries_left, "baseline": board.baseline_loss},
         )
         return replace(release.rescaled(score_of), source="holdout" if release.passed else "unchanged")
 
@@ -130,10 +127,8 @@ def ties(desk: Desk, targets: Sequence[Any], metric: str | Metric | None) -> Ans
     units = np.array([values if chosen.greater_is_better else 1.0 - values for values, _ in scored])
 
     def respond(session: Session) -> Release:
-        left = max(session.declared.queries - int(session.state["asked"]), 1)
-        share = log_coded_share(left)
-        level = float(session.state["log_alpha"]) + session.log_mass + share
-        tied = tied_models(units, level, binary=desk.counts(chosen))
+        share = log_coded_share(session.queries_left)
+        tied = tied_models(units, session.log_level + share, binary=desk.counts(chosen))
         session.branch(-math.log1p(-math.exp(share)) - log_board_outcome(len(units), len(tied)))
         return Release(source="bit", passed=len(tied) == 1, flags=tuple(i in tied for i in range(len(units))))
 

@@ -109,7 +109,7 @@ class HoldoutSample:
 
     X: Any  # features
     y: AnyArray  # labels
-    # Index of each label among the classes of the training labels; empty for a continuous target
+    # Index of each label among the classes of the training labels, -1 for those of a continuous target
     labels: Int1D
     unit: Int1D | None  # unit of each row, from 0; None where rows are units of their own
     given: Int1D  # position of each row among those that were handed over
@@ -238,27 +238,33 @@ class Parts:
 
     def shared_with(self, X: Any) -> str:
         """Say which holdout rows are among others, by their features alone; empty if none are."""
-        parts = [part for part in self._open() if part is not None]
-        if self._digests is None:
-            self._digests = [plain_digests(part.X) for part in parts]
         mark = plain_digests(X)
-        known = b"" if mark is None else mark.tobytes()
-        if known and known in self._seen:
-            return self._seen[known]
-        found = ""
+        if mark is None:
+            return self._shared_in_sketches(X)
+        known = mark.tobytes()
+        if known not in self._seen:
+            self._seen[known] = self._shared_as_they_are(mark) or self._shared_in_sketches(X)
+        return self._seen[known]
+
+    def _shared_as_they_are(self, mark: npt.NDArray[np.uint64]) -> str:
+        """Say which holdout rows are among rows with these digests."""
+        if self._digests is None:
+            self._digests = [plain_digests(part.X) for part in self._open() if part is not None]
         for own in self._digests:
-            if mark is not None and own is not None and len(mark):
-                n_shared = shared_rows(own, mark)
-                found = found or (f"{n_shared:,} of its {len(own):,} rows" if n_shared else "")
-        if not found and np.size(X) <= _MOST_CELLS:
-            key = self._key or self._ledger.secret
-            if self._sketches is None:
-                self._sketches = tuple(s for part in parts for s in sketch_rows(in_turn(part.X), key=key))
-            overlap = find_overlap(self._sketches, sketch_rows(X, key=key))
-            found = "" if overlap is None else str(overlap)
-        if known:
-            self._seen[known] = found
-        return found
+            if own is not None and (n_shared := shared_rows(own, mark)):
+                return f"{n_shared:,} of its {len(own):,} rows"
+        return ""
+
+    def _shared_in_sketches(self, X: Any) -> str:
+        """Say which holdout rows are among others, with other features as well."""
+        if np.size(X) > _MOST_CELLS:
+            return ""
+        key = self._key or self._ledger.secret
+        if self._sketches is None:
+            parts = [part for part in self._open() if part is not None]
+            self._sketches = tuple(s for part in parts for s in sketch_rows(in_turn(part.X), key=key))
+        overlap = find_overlap(self._sketches, sketch_rows(X, key=key))
+        return "" if overlap is None else str(overlap)
 
     def __getstate__(self) -> dict[str, Any]:
         self._ledger._refuse_copy("pickled or deep-copied")
@@ -302,8 +308,8 @@ class TrainingPart:
     def values(self, estimator: Any, metric: Metric, how: str) -> Float1D:
         """Return one value a training row, on the scale of [0, 1]."""
         truth = self.y if metric.response == "predict" else class_indices(self.y, self.classes)
-        values = metric.to_unit(metric.values(truth, self._predicted(estimator, metric, how), self.X))
-        return np.clip(np.asarray(values, dtype=np.float64), 0.0, 1.0)
+        values = metric.values(truth, self._predicted(estimator, metric, how), self.X)
+        return np.asarray(metric.to_unit(values), dtype=np.float64)
 
     def guess(self, estimator: Any, metric: Metric, how: str) -> float:
         """Score an estimator on the training rows, on the metric's own scale."""
@@ -403,7 +409,7 @@ def split_sample(
         return HoldoutSample(
             X=X.take(at) if isinstance(X, PartedFeatures) else _safe_indexing(X, at),
             y=own,
-            labels=own if labels is y else labels[at] if len(labels) else labels,
+            labels=own if labels is y else labels[at],
             unit=None if place is None else place[part] - n_before,
             given=at,
             n_given=len(y),
@@ -726,19 +732,20 @@ class Desk:
 
     def _look_for_surprise(self, question: Question, entry: Entry) -> None:
         """Warn of a share that came out far better than its guess; a function of what was released, and so free."""
-        values = (question.better, question.guess, entry.answer, question.scale)
-        if entry.passed is not False or self.training is None or any(value is None for value in values):
+        better, guess, answer = question.better, question.guess, entry.answer
+        if (
+            entry.passed is not False
+            or self.training is None
+            or better is None
+            or guess is None
+            or answer is None
+        ):
             return
-        assert question.better is not None
-        assert question.guess is not None
-        assert entry.answer is not None
-        assert question.scale is not None
-        span = question.scale[1] - question.scale[0]
         n, n_guess = self.parts.reusable.n_units, len(self.training.y)
-        g = (n_guess * (question.guess - question.scale[0]) / span + 1.0) / (n_guess + 2.0)
+        g = (n_guess * guess + 1.0) / (n_guess + 2.0)
         error = math.sqrt(g * (1.0 - g) * (1.0 / n + 1.0 / n_guess))
-        if question.better * (entry.answer - question.guess) / span > _SURPRISE * error:
-            warn(surprise_message.format(question=question.label, guess=question.guess), DataReuseWarning)
+        if better * (answer - guess) > _SURPRISE * error:
+            warn(surprise_message.format(question=question.label, guess=guess), DataReuseWarning)
 
 
 _SURPRISE = 4.0  # standard errors of a difference between guess and answer
@@ -862,12 +869,9 @@ def _whole_question(
     near = () if guess is None else (_unit_guess(guess, metric),)
 
     def respond(session: Session) -> Release:
-        left = max(session.declared.queries - int(session.state["asked"]), 1)
-        share = log_coded_share(left)
-        level = float(session.state["log_alpha"]) + session.log_mass + share
-        low, high = (
-            min(max(float(metric.to_unit(end)), 0.0), 1.0) for end in metric.bound(truth, prediction, level)
-        )
+        share = log_coded_share(session.queries_left)
+        ends = metric.bound(truth, prediction, session.log_level + share)
+        low, high = (min(max(float(metric.to_unit(end)), 0.0), 1.0) for end in ends)
         cell = free_cell(low, high, sample.n_rows, near, None)
         session.branch(-math.log1p(-math.exp(share)) - cell.log_code)
         open_below = metric.classes == 0 and cell.low <= 0.0

@@ -206,7 +206,7 @@ class Gate:
             gate = dict(session.state["gate"])
             if gate["present"] != record["present"]:
                 raise _MovedError
-            level = float(session.state["log_alpha"]) + session.log_mass - math.log(2.0)
+            level = session.log_level - math.log(2.0)
             certificate = certify_gain(
                 present,
                 start,
@@ -351,7 +351,6 @@ def open_gate(desk: Desk, start: Any, margin: float, metric: str | Metric | None
 
     def respond(session: Session) -> Release:
         # the start is one fixed question, whose bound is not shown; the vault's share is kept until it is opened
-        alpha, mass = float(session.state["log_alpha"]), session.log_mass
         sealed = desk.parts.vault is not None and session.state.get("vault") is None
         first, vault = (_START_BESIDE_VAULT, _MORE_FOR_VAULT) if sealed else (_START_SHARE, 0.0)
         session.turn.detach([])
@@ -362,8 +361,9 @@ def open_gate(desk: Desk, start: Any, margin: float, metric: str | Metric | None
             "rows": desk.parts.order,
             "start": asked,
             "present": asked,
-            "start_level": alpha + mass + math.log(first),
-            "vault_level": alpha + math.log(VAULT_SHARE + vault * math.exp(mass)),
+            "start_level": session.log_level + math.log(first),
+            "vault_level": float(session.state["log_alpha"])
+            + math.log(VAULT_SHARE + vault * math.exp(session.log_mass)),
             "code": [list(code.keeps), list(code.discards), list(code.log_weights)],
             "proposals": 0,
             "kept": 0,

@@ -52,7 +52,7 @@ class Metric:
     greater_is_better : bool, default True
         Direction of the score.
     binary : bool, default False
-        Whether every value is 0 or 1, so that the number of ones is binomial.
+        Whether every value is 0 or 1, so that the number of ones is binomial; only with bounds of 0 and 1.
     reads_features : bool, default True
         Whether ``rows`` looks at X. Rows in parts are read once less where it does not.
 
@@ -100,7 +100,7 @@ class Metric:
         Raises
         ------
         ValueError
-            If the values are not one number a row within the bounds.
+            If the values are not one number a row within the bounds, or neither 0 nor 1 where they are declared to be.
         """
         failure = ""
         try:
@@ -112,7 +112,13 @@ class Metric:
                 f"The metric {self.name!r} failed with {failure} on the predictions of this target; nothing was charged. "
                 "The text of the error is withheld, because it might quote rows."
             )
-        return checked_rows(values, len(y), self.bounds, f"metric {self.name!r} of the target")
+        rows = checked_rows(values, len(y), self.bounds, f"metric {self.name!r} of the target")
+        if self.binary and (tuple(self.bounds) != (0, 1) or not ((rows == 0) | (rows == 1)).all()):
+            raise ValueError(
+                f"The metric {self.name!r} is declared with binary=True, which is for values of 0 or 1 and bounds=(0, 1), and "
+                "it has others; nothing was charged. Leave binary out for other values."
+            )
+        return rows
 
     def score(self, truth: AnyArray, prediction: AnyArray, X: Any = None) -> float:
         """Return the score of given rows.

@@ -119,13 +119,14 @@ def _paired(
     n10, n01 = int((difference > 0.5).sum()), int((difference < -0.5).sum())
 
     def respond(session: Session) -> Release:
-        left = max(session.declared.queries - int(session.state["asked"]), 1)
-        level = float(session.state["log_alpha"]) + session.log_mass + log_coded_share(left)
+        left = session.queries_left
+        share = log_coded_share(left)
+        level = session.log_level + share
         # differences in [-1, 1] become values in [0, 1]
         values = 0.5 + 0.5 * difference
         prior_values = _spread(np.full(n, 0.5) if training is None else 0.5 + 0.5 * training)
         if sign:
-            kept = math.log1p(-math.exp(log_coded_share(left)))
+            kept = math.log1p(-math.exp(share))
             if counts:
                 interval = paired_difference_interval(n10, n01, n, level)
             else:

@@ -163,6 +163,16 @@ class Session:
         """Logarithm of the mass of the ledger: everything that was released so far has left it."""
         return sum(self._kept(key) for key in self.state["mechanisms"]) - float(self.state["branch_nats"])
 
+    @property
+    def log_level(self) -> float:
+        """Logarithm of the level of a statement on all that is left."""
+        return float(self.state["log_alpha"]) + self.log_mass
+
+    @property
+    def queries_left(self) -> int:
+        """Declared queries that are left, the present one among them."""
+        return int(self.declared.queries - self.state["asked"])
+
     def branch(self, nats: float) -> None:
         """Charge a choice among ``exp(nats)`` outcomes, before anything that is released afterwards."""
         self.state["branch_nats"] = self.state["branch_nats"] + nats
