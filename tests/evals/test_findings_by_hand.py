@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import zipfile
@@ -13,11 +14,13 @@ import pytest
 from scipy import stats
 
 from validstats import evals
-from validstats.evals import EvalFileError
+from validstats.evals import BattlesNotIdentifiedError, EvalFileError
 from validstats.evals import sentences as words
 from validstats.evals.doctor import _rank_p_value, _runs_p_value, _sample_p_value, check_skewness
 from validstats.evals.inputs import load
+from validstats.evals.readers import limits
 from validstats.evals.readers import values as score_values
+from validstats.evals.readers.limits import Zip
 
 DATA = Path(__file__).parent / "data"
 
@@ -280,6 +283,67 @@ def test_names_that_differ_in_blanks_and_items_that_are_not_shared() -> None:
     assert evals.doctor(data).commands[0][1] == "validstats compare FILE --a a --b b --unpaired-ok"
 
 
+def test_examples_are_a_few() -> None:
+    """Of four, nine and seven names that are found, three, eight and five are shown."""
+    names = [n for k in "abcd" for n in (k, k.upper())]
+    [said] = findings({"item": names, "score": [1, 0] * 4})["near-miss-names"]
+    assert "'a' and 'A', 'b' and 'B', 'c' and 'C'. They" in said
+    asked = {
+        "item": list("ddccbbaa"),
+        "system": ["x", "y"] * 4,
+        "score": [1, 0] * 4,
+        "question": list("12345678"),
+    }
+    [said] = findings(asked)["other-content"]
+    assert said.startswith("error: 4 items have different") and "(for example 'a', 'b', 'c'): the" in said
+    nine = {"item": range(9), "system": list("abcdefghi"), "score": [1, 0, 1] * 3}
+    eight = ", ".join(map(repr, "abcdefgh"))
+    assert "a, b, c, d, e, f, g, h\n" in evals.doctor(nine).summary().as_text()
+    with pytest.raises(EvalFileError, match=rf"several systems: {eight}\. Pass"):
+        evals.evaluate(nine)
+    with pytest.raises(EvalFileError, match=rf"There are 9 systems \({eight}\); name two of them"):
+        evals.compare(nine)
+    data = {"item": [*range(20), *range(13)], "system": ["a"] * 20 + ["b"] * 13, "score": [1, 0, 1] * 11}
+    found = evals.compare(data, unpaired="ok")
+    [said] = [c.sentence for c in found.checks if c.code == "items-left-out"]
+    assert said == "7 items were answered by one system only and are left out: 13, 14, 15, 16, 17."
+    strata = np.repeat(np.arange(11), 20)
+    human = np.where(strata < 2, np.arange(220) % 2, np.nan)
+    with pytest.raises(EvalFileError) as error:
+        load({"judge": [1, 0] * 110, "human": human, "s": strata}, strata="s")
+    assert "some strata ('2', '3', '4', '5', '6', '7', '8', '9'), so nothing" in str(error.value)
+    words = [f"u{k}" for k in range(1, 10)]
+    with pytest.raises(EvalFileError) as error:
+        evals.read({"item": range(10), "judge": ["w" * 41, *words]})
+    assert f"{'w' * 40!r} (row 1), 'u1' (row 2)" in str(error.value)
+    assert "'u7' (row 8). Known" in str(error.value)
+    battles = {"model_a": ["p"] * 10, "model_b": ["q"] * 10, "winner": ["w" * 41, *words]}
+    with pytest.raises(EvalFileError) as error:
+        evals.rank(battles)
+    assert f"{'w' * 40!r} (row 1), 'u1' (row 2)" in str(error.value) and "'u7' (row 8). Known" in str(
+        error.value
+    )
+    seven = [f"{k}{i}" for k in "abcde" for i in range(7)]
+    rows = {
+        "model_a": [n for n in seven if n[1] != "0"],
+        "model_b": [n[0] + "0" for n in seven if n[1] != "0"],
+    }
+    with pytest.raises(BattlesNotIdentifiedError) as error:
+        evals.rank({**rows, "winner": ["model_a"] * 30})
+    shown = "; ".join(", ".join(f"{k}{i}" for i in range(6)) for k in "abcd")
+    assert f"fall into 5 groups that never met: {shown}. Rank" in str(error.value)
+
+
+def test_rows_of_other_systems_are_not_looked_at() -> None:
+    rows = {"item": ["x", "y", "", "y"], "system": list("aabb"), "score": [1, 0, 1, 1]}
+    assert evals.evaluate(rows, system="a").estimate == 0.5
+    with pytest.raises(EvalFileError, match="1 row has no item in the column 'item'"):
+        evals.evaluate(rows, system="b")
+    unnamed = {**rows, "item": list("xyxy"), "system": ["a", "a", "", "b"]}
+    with pytest.raises(EvalFileError, match="1 row has no system in the column 'system'"):
+        evals.evaluate(unnamed, system="a")
+
+
 @pytest.mark.parametrize(("lacking", "option"), [(1, ""), (2, " --unpaired-ok")])
 def test_a_tenth_of_the_items_needs_no_option(lacking, option) -> None:
     data = {"item": [*range(10), *range(10 - lacking)], "system": ["a"] * 10 + ["b"] * (10 - lacking)}
@@ -499,11 +563,37 @@ def test_units_are_the_groups_that_were_labelled_as_a_whole() -> None:
     )
     by_item = load({**data, "human": np.where(item % 5 == 0, np.arange(80) % 2, np.nan)})
     assert by_item.clustered_by == "item" and not any(c.code == "labels-by-group" for c in by_item.checks)
+    same = load(data, clusters=passage)
+    assert same.clustered_by == "clusters" and not any(c.code == "labels-by-group" for c in same.checks)
     everything = load({**data, "human": np.arange(80) % 2})
     assert everything.clustered_by == "item"
     part = inputs.rows(np.asarray(passage) % 2 == 1)
     assert part.item.tolist() == np.repeat(np.arange(20), 2).tolist() and part.cluster.max() == 9
     assert part.item_names[:2] == ["2", "3"]
+
+
+def test_scores_in_the_unit_range_and_rates_are_told_apart() -> None:
+    for score, share, rate in (
+        ([0, 1, 1], True, True),
+        ([0, 0.5, 1], True, False),
+        ([0, 0.5, 1.2], False, False),
+        ([-0.2, 0.5, 1], False, False),
+        ([1, 2, 2], False, False),
+    ):
+        inputs = load({"score": score})
+        assert (inputs.in_unit_range, inputs.binary) == (share, rate)
+    assert load({"judge": [0, 0.5, 3], "human": [1, 0, None]}).binary
+
+
+def test_two_frames_are_two_systems() -> None:
+    frames = [
+        pd.DataFrame({"item": range(9), "system": s, "score": [v, 1, 0] * 3}) for s, v in (("p", 1), ("q", 0))
+    ]
+    assert evals.compare(frames[0], frames[1]).estimate == pytest.approx(1 / 3)
+    assert evals.compare(evals.read(frames[0]), evals.read(frames[1])).estimate == pytest.approx(1 / 3)
+    twice = pd.DataFrame([[1, 2, 1]], columns=["item", "item", "score"])
+    with pytest.raises(EvalFileError, match="The data have several columns named 'item'; rename them"):
+        evals.read(twice)
 
 
 def test_a_system_is_named_where_there_are_several() -> None:
@@ -875,6 +965,9 @@ def test_scores_are_numbers_words_or_missing() -> None:
     assert all(math.isnan(of(v)) for v in (None, float("nan"), "", "N/A", " null "))
     assert [of(v) for v in ("1_0", "inf", "good", math.inf, 1j, 2**60 + 1, 10**400, [1])] == [None] * 8
     assert of(2**60) == 2.0**60
+    assert score_values.as_scores([2**53 + 2, 0.5], "s").tolist() == [2.0**53 + 2, 0.5]
+    with pytest.raises(EvalFileError, match="9007199254740993"):
+        score_values.as_scores([2**53 + 1, 0.5], "s")  # NumPy alone rounds it
     assert score_values.looks_like_scores(["1", "pass", None]) and not score_values.looks_like_scores(
         ["1", "x"]
     )
@@ -968,10 +1061,13 @@ def test_tables_are_joined_and_taken_apart() -> None:
     assert table.origin.tolist() == [0, 1, 2, 3, 4] and table.n_read == 5
     part = table.rows(table.names("system") == "q")
     assert part.origin.tolist() == [2, 3, 4] and part.n_read == 5 and len(part) == 3
+    assert list(part.frame.columns) == list(table.frame.columns) and part.frame.index.tolist() == [0, 1, 2]
     weights = pd.Series(np.arange(5.0), index=["r5", "r4", "r3", "r2", "r1"])
     assert part.matched(weights, "w").tolist() == [2.0, 1.0, 0.0]
     assert part.matched(np.arange(5.0), "w").tolist() == [2.0, 3.0, 4.0]
     assert part.matched(np.arange(3.0), "w").tolist() == [0.0, 1.0, 2.0]
+    days = np.arange("2026-01-01", "2026-01-06", dtype="datetime64[D]")
+    assert part.matched(days, "w").tolist() == days[2:].tolist()
     for wrong in ([1, 0, 1], [True, False]):
         with pytest.raises(ValueError, match="mask"):
             part.rows(np.array(wrong))
@@ -1030,3 +1126,23 @@ def test_lists_beside_numbers_are_no_scores() -> None:
         with pytest.raises(EvalFileError, match="holds words that are no scores"):
             evals.read({"item": [1, 2, 3], "judge": odd})
         assert evals.read({"item": [1, 2, 3], "score": [1, 0, 1], "answer": odd}).scores == ("score",)
+
+
+def test_packed_bytes_begin_after_the_name_and_the_extra_field() -> None:
+    """Zstandard members are unpacked from the bytes of the archive; other programs write extra fields before them."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, extra in (("a", b""), ("longer", b"\x99\x99\x03\x00abc")):
+            info = zipfile.ZipInfo(name)
+            info.extra = extra
+            archive.writestr(info, f"content of {name}")
+    read = Zip(content.getvalue(), "x.zip")
+    assert [read._raw(read._members[name]) for name in read.names] == [b"content of a", b"content of longer"]
+
+
+def test_sizes_that_are_refused_are_those_of_the_documentation(tmp_path) -> None:
+    """2 GiB in all, 64 MiB a line, and 200 times the packed size from 1 MiB on."""
+    assert (limits.MAX_BYTES, limits.MAX_LINE, limits.MAX_RATIO) == (2_147_483_648, 67_108_864, 200)
+    for size, said in ((1_048_576, "without samples"), (1_048_577, "more than 200 times its size")):
+        with pytest.raises(EvalFileError, match=said):
+            evals.read(zipped(tmp_path, {"header.json": "{}", "a": b"0" * size}))

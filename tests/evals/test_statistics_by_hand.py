@@ -308,6 +308,35 @@ def test_a_veto_holds_for_its_pair_and_direction_alone(blocked) -> None:
     assert 0 < tail < 0.05 and not at.above.any()
 
 
+def step_down_by_hand(t, draws, level):
+    """Rejected directions of pairs: the largest of the alive ones decides, one step after the other."""
+    alive = {(k, sign) for k in range(len(t)) for sign in (1, -1)}
+    n = len(draws)
+    place = min(n, math.ceil(level * (n + 1) - 1e-9)) - 1
+    while True:
+        critical = sorted(max(sign * row[k] for k, sign in alive) for row in draws)[place]
+        new = {(k, sign) for k, sign in alive if sign * t[k] > critical}
+        if not new:
+            return critical, {(k, sign) for k in range(len(t)) for sign in (1, -1)} - alive
+        alive -= new
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_directions_that_were_rejected_take_no_further_part(seed) -> None:
+    """Pairs of unequal spread: after a first rejection in one direction both directions of the others still count."""
+    rng = np.random.default_rng(seed)
+    draws = rng.normal(size=(39, 3)) * rng.permutation([0.3, 1.0, 2.0]) + rng.normal(size=3)
+    t = rng.choice([-1.0, 1.0], 3) * rng.permutation([9.0, 2.5, 1.0])
+    first, second, above = np.array([0, 0, 1]), np.array([1, 2, 2]), np.zeros((3, 3), bool)
+    critical = ranks._step_down(t, draws, first, second, above, 0.8, 30.0, None)
+    expected, gone = step_down_by_hand(t, draws, 0.8)
+    assert critical == expected
+    found = {(k, 1) for k in range(3) if above[first[k], second[k]]} | {
+        (k, -1) for k in range(3) if above[second[k], first[k]]
+    }
+    assert found == gone
+
+
 def test_letters_go_on_after_the_alphabet() -> None:
     m = 30
     letters = letter_groups(np.triu(np.ones((m, m), bool), 1), np.arange(m))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,8 @@ def test_differences_of_repeated_samples(scale, weighted, clusters) -> None:
     weights = np.arange(12) % 3 + 1.0
     passage = [f"p{k // 2}" for k in range(12)] if clusters else list(range(12))
     data = two_systems(D, scale, more={"passage": passage, "w": weights})
+    if weighted:
+        data = data.drop(index=0)  # an item weighs what its rows do on average, however many there are
     result = evals.compare(data, clusters=clusters, weights="w" if weighted else None, score="score")
     w = weights if weighted else None
     mean, error, units = mean_of_clusters(scale * np.array(D), passage, w)
@@ -1047,6 +1050,31 @@ def test_numbers_of_samples_are_round_ones_up_to_the_fewest(n, ks) -> None:
     assert evals.pass_at_k(data).k.tolist() == ks
 
 
+def test_what_is_asked_of_samples_is_checked() -> None:
+    data = {"problem": np.repeat([0, 1, 2], 4), "passed": np.arange(12) % 2}
+    for wrong, error in (
+        ({"sample_costs": -0.1}, "sample_costs must be finite and in"),
+        ({"wrong_costs": -1}, "wrong_costs must be finite and in"),
+        ({"design": "x"}, "design must be"),
+        ({"population": "all"}, "population must be"),
+        ({"confidence_level": 1.2}, "confidence_level"),
+        ({"drawn": "d", "design": "samples"}, "does not go with design='samples'"),
+        ({"k": [0, 1]}, "whole numbers of at least 1"),
+        ({"k": 1.5}, "whole numbers of at least 1"),
+    ):
+        with pytest.raises(ValueError, match=error):
+            evals.pass_at_k(data, **wrong)
+    for name in ("problem", "passed", "system", "drawn", "score", "clusters"):
+        with pytest.raises(TypeError, match=f"{name} is a name"):
+            evals.pass_at_k(data, **{name: np.ones(12)})
+    with pytest.raises(
+        EvalFileError, match=r"k = 5 needs 5 samples of every problem; 3 of 3 have fewer \(the fewest is 4\)"
+    ):
+        evals.pass_at_k(data, k=[1, 5])
+    with pytest.raises(EvalFileError, match="pass@k needs two problems or more"):
+        evals.pass_at_k({k: v[:4] for k, v in data.items()})
+
+
 def test_pass_at_k_of_these_problems_alone() -> None:
     result = evals.pass_at_k(samples(), population="finite", k=[1, 3])
     rows = pass_at_k(np.full(8, 6), PASSED.sum(1), np.array([1, 3]))
@@ -1210,6 +1238,36 @@ def test_whole_audited_problems_say_what_is_right(failing) -> None:
     assert result.guarantee.check[0].startswith("problems were audited at random")
 
 
+def test_drawn_problems_have_audits_of_passing_samples_and_of_failing_ones_everywhere_or_nowhere() -> None:
+    passed = np.zeros((12, 4))
+    passed[:, :2] = passed[3, 2:] = 1
+    audit = np.where(np.arange(12)[:, None] < 8, 1.0, np.full((12, 4), np.nan))
+
+    def answer(audit, passed=passed):
+        rows = {"problem": np.repeat(np.arange(12), 4), "passed": passed.ravel(), "audit": audit.ravel()}
+        return evals.pass_at_k(rows, design="problems", k=[1])
+
+    assert answer(audit).n_audited == 8
+    some = audit.copy()
+    some[0, 2:] = np.nan
+    with pytest.raises(
+        EvalFileError, match="Failing samples were audited in some of the drawn problems only"
+    ):
+        answer(some)
+    one, lacking = passed.copy(), audit.copy()
+    one[0], lacking[0, 0] = [1, 0, 0, 0], np.nan
+    with pytest.raises(EvalFileError, match="A drawn problem has passing samples, none of which was audited"):
+        answer(lacking, one)
+    for audited, said in ((5, ""), (4, "Only 4 audited problems have a passing sample; 5 are the fewest")):
+        few = np.where(np.arange(12)[:, None] < audited, passed, np.nan)
+        few[passed == 0] = np.nan
+        if said:
+            with pytest.raises(EvalFileError, match="Only 4 problems have audited passing samples"):
+                answer(few)
+        else:
+            assert answer(few).n_audited == 5
+
+
 @pytest.mark.parametrize(
     ("best", "words"),
     [
@@ -1240,6 +1298,21 @@ def test_costs_of_wrong_answers_in_words(best, words) -> None:
 
 
 # ---- plan ----
+
+
+def test_labels_are_divided_unequally_where_that_saves_more_than_15_in_100(monkeypatch) -> None:
+    module = sys.modules["validstats.evals.plan"]  # whose name the verb has
+    for n_ideal, unequal in ((86, False), (85, False), (84, True), (None, False)):
+        with monkeypatch.context() as changed:
+            changed.setattr(
+                module,
+                "labels_for_width",
+                lambda width, share, rate, n, level, given, ideal=n_ideal: (
+                    100 if np.array_equal(given, share) else ideal
+                ),
+            )
+            found = evals.plan({"judge": [1, 1, 0] * 200}, width=0.1, sensitivity=0.9, specificity=0.6)
+        assert found.estimate == (n_ideal if unequal else 100)
 
 
 def test_plans_of_differences_by_hand() -> None:

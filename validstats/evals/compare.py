@@ -260,7 +260,7 @@ def _sources(data: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
 
 def _two_columns(data: Any, a: Any, b: Any, system: str | None, human: str | None) -> tuple[Any, bool]:
     """Two columns of scores, one row an item, become two systems."""
-    if a is None or b is None or system is not None or isinstance(data, list | tuple):
+    if a is None or b is None or system is not None:
         return data, False
     try:
         table = read(data)

@@ -158,7 +158,7 @@ class EvalInput:
         if self.human is None or not self.labelled.any() or self.labelled.all():
             return self
         level, groups = drawn_level(self.table, self.labelled)
-        inside = np.full(int(self.cluster.max()) + 1, -1)
+        inside = np.zeros(int(self.cluster.max()) + 1, dtype=np.int64)
         inside[self.cluster] = groups
         if level == "rows" or level == self.clustered_by or np.any(inside[self.cluster] != groups):
             return self
@@ -210,7 +210,7 @@ def of_one_system(table: EvalTable, system: str | None, instead: str = "") -> Ev
         raise EvalFileError(
             f"system={system!r} is no system of these data; there are {', '.join(map(repr, names)) or 'none'}."
         )
-    return table.rows(table.names("system") == str(system)) if len(names) > 1 else table
+    return table.rows(table.names("system") == str(system))
 
 
 def library_of(data: Any) -> FrameBackend:

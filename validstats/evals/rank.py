@@ -595,7 +595,7 @@ def _strengths(
         "Fit of pairs": _fit_check(first, second, outcome - expected, prompts, n_systems),
         "Cycles of three": cycles,
     }
-    if order_effect and fit.order_effect is not None and fit.order_variance is not None:
+    if fit.order_variance is not None:
         facts["Advantage of being shown first"] = (
             f"{fit.order_effect:z.3f} (standard error {math.sqrt(fit.order_variance):.3f})"
         )

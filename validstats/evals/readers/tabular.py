@@ -371,12 +371,7 @@ def _counts(frame: Any, lower: Mapping[str, str], name: str) -> EvalTable | None
         )
     for column in numeric:
         values = frame[column].to_numpy(float)
-        if (
-            not np.all(np.isfinite(values))
-            or np.any(values < 0)
-            or np.any(values > counts)
-            or np.any(values != np.round(values))
-        ):
+        if not np.all((values >= 0) & (values <= counts) & (values == np.round(values))):
             raise EvalFileError(
                 f"The column {column!r} of {name} must hold whole numbers from 0 to {size_name!r}."
             )

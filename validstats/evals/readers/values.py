@@ -95,7 +95,7 @@ def _one_each(values: Any) -> AnyArray:
 def as_scores(values: Sequence[Any] | AnyArray, name: str) -> Float1D:
     """A column as numbers; other words are refused with their list."""
     array = _one_each(values)
-    large = array.dtype.kind == "f" and bool((np.abs(array[np.isfinite(array)]) > 2.0**53).any())
+    large = array.dtype.kind == "f" and bool((np.abs(array[np.isfinite(array)]) >= 2.0**53).any())
     if large and not isinstance(values, np.ndarray):
         # whole numbers beside fractions, which NumPy has rounded
         array = np.array(list(values), dtype=object)
