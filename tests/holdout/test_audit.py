@@ -370,3 +370,63 @@ def test_the_drift_is_that_of_a_slow_loop() -> None:
         with pytest.raises(ValueError, match=r"results must have shape \(models, rows\), got"):
             estimate_drift(np.ones(shape))
     assert audit_looks(7, 0.57, decimals=2, looks=3, results=results).drift == estimate_drift(results)
+
+
+def test_scores_are_counts_where_decimals_tell_more_than_rows_do() -> None:
+    """There are 10^d + 1 numbers of d decimals, and n + 1 counts: the fewer are coded."""
+    for n, decimals, scores, units, values in (
+        (150, 2, [0.5, 0.51], [50, 51], 101.0),
+        (100, 2, [0.5, 0.51], [50, 51], 101.0),
+        (99, 2, [0.51, 0.52], [50, 51], 100.0),
+        (12, 2, [0.5, 0.58], [6, 7], 13.0),
+        (1, 0, [0.0, 1.0], [0, 1], 2.0),
+    ):
+        audit = audit_looks(n, scores[1], decimals=decimals, scores=scores)
+        record = next(row for row in audit.rows if "list of all" in row.known)
+        assert record.nats == pytest.approx(-log_record(units, values))
+    unround = "which is not rounded to decimals=2"
+    for score, message in (
+        (0.51 + 3e-8, unround),
+        (0.505, unround),
+        (1.01, "scores must"),
+        (-0.01, "scores must"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            audit_looks(150, 0.5, decimals=2, scores=[0.5, score])
+    with pytest.raises(ValueError, match=r"0\.55, which is no share of n=12 rows"):
+        audit_looks(12, 0.5, decimals=2, scores=[0.5, 0.55])
+    # many decimals may be off by what a float can hold
+    assert audit_looks(10, 0.5, decimals=10, scores=[0.5, 0.5 + 5.55e-16]).looks == 2
+    third = audit_looks(
+        3, 0.333333333333333, decimals=15, scores=[0.333333333333333, 0.666666666666667 - 2e-16]
+    )
+    assert next(row for row in third.rows if "list of all" in row.known).nats == pytest.approx(
+        -log_record([1, 2], 4.0)
+    )
+
+
+def test_the_figure_of_an_audit_has_a_line_for_each_way() -> None:
+    import matplotlib.pyplot as plt
+
+    audit = audit_looks(400, 0.85, decimals=2, looks=6, candidates=7)
+    for drop in ([], audit.terms[:1]):
+        labels = [tick.get_text() for tick in audit.plot(drop=drop).ax_.get_yticklabels()]
+        assert sorted(label for label in labels if label in audit.terms) == sorted(audit.terms[len(drop) :])
+        plt.close("all")
+
+
+def test_drift_is_replayed_on_halves_of_the_rows() -> None:
+    """By hand: on each half the first of the best wins, and the other half says what it is worth."""
+    results = (np.random.default_rng(6).random((5, 31)) < 0.6).astype(float)
+    generator, differences = np.random.default_rng(31), []
+    for _ in range(7):
+        order = generator.permutation(31)
+        here, there = results[:, order[:15]], results[:, order[15:]]
+        winner = max(range(5), key=lambda k: (here[k].mean(), -k))
+        differences.append(here[winner].mean() - there[winner].mean())
+    assert estimate_drift(results, halves=7) == pytest.approx(np.mean(differences) / math.sqrt(2))
+    assert audit_looks(31, 0.6129, looks=5, results=results).drift == estimate_drift(results, halves=200)
+    assert estimate_drift(np.ones((2, 2)), halves=1) == 0.0
+    for shape in ((1, 9), (9, 1)):
+        with pytest.raises(ValueError, match=r"results must have shape \(models, rows\), got"):
+            estimate_drift(np.ones(shape))

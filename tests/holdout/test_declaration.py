@@ -16,6 +16,7 @@ from validstats.exceptions import (
 )
 from validstats.holdout import (
     Ledger,
+    ReusableHoldout,
     plan,
 )
 from validstats.holdout.budget import confidence_of, dry_half_widths, guarantee_of
@@ -214,6 +215,7 @@ def test_a_tolerance_of_half_or_more_says_nothing():
         ({"mechanism": "argmax"}, r"call best\(\)"),
         ({"mechanism": "sparse_validate"}, r"call validate\(\)"),
         ({"mechanism": "gaussian", "analysis": "dwork2015"}, "analysis must be one of"),
+        ({"mechanism": "description_length", "analysis": "dwork2015"}, "analysis must be one of"),
         ({"mechanism": "guess_and_check", "analysis": "jung2020"}, "bound for Gaussian noise"),
         ({"mechanism": "guess_and_check", "tolerance": 0.1}, "is for mechanism='thresholdout'"),
         ({"tolerance": 0.1}, "is for mechanism='thresholdout'"),
@@ -224,3 +226,121 @@ def test_a_tolerance_of_half_or_more_says_nothing():
 def test_bad_declarations_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         make(**options)
+
+
+ROWS = np.arange(400.0).reshape(-1, 1)
+
+
+@pytest.mark.parametrize(
+    ("y", "declared", "known"),
+    [
+        (np.arange(400) % 2, None, [0, 1]),
+        (np.arange(400) % 2 == 0, None, [False, True]),
+        (np.arange(400) % 2 * 1.0, None, [0.0, 1.0]),
+        (np.zeros(400, dtype=int), None, [0, 1]),
+        (np.ones(400, dtype=int), None, [0, 1]),
+        (np.arange(400) % 3, None, []),
+        (1 + np.arange(400) % 2, None, []),
+        (np.arange(400) % 4 / 2, None, []),
+        (np.array(["a", "b"])[np.arange(400) % 2], None, []),
+        (np.array(["a", "b"])[np.arange(400) % 2], ["c", "b", "a"], ["a", "b", "c"]),
+        (np.arange(400) % 2, [1, 0], [0, 1]),
+    ],
+)
+def test_classes_are_those_declared_or_zero_and_one(y, declared, known):
+    desk = ReusableHoldout(ledger=Ledger.in_memory(secret=b"k")).calibrate(ROWS, y, classes=declared).desk_
+    assert desk.classes.tolist() == known and (
+        not known or desk.classes.dtype.kind == np.asarray(known).dtype.kind
+    )
+    places = [known.index(v) if v in known else -1 for v in y.tolist()]
+    part = desk.parts.reusable
+    assert part.labels.tolist() == [places[i] for i in part.given]
+
+
+def test_classes_that_do_not_fit_are_refused():
+    y = np.array(["a", "b", "c"])[np.arange(400) % 3]
+    with pytest.raises(
+        ValueError, match=r"y has labels that are not among classes=\['a', 'b'\]; nothing was"
+    ):
+        ReusableHoldout().calibrate(ROWS, y, classes=["a", "b"])
+    with pytest.raises(ValueError, match="classes must name at least two classes, got "):
+        ReusableHoldout().calibrate(ROWS, np.full(400, "a"), classes=["a"])
+    with pytest.raises(ValueError, match="classes is for a holdout without training labels; leave it out"):
+        ReusableHoldout().fit(ROWS + 0.5, y).calibrate(ROWS, y, classes=["a", "b", "c"])
+    with pytest.raises(
+        ValueError, match="metric='brier' compares with classes, and none are known: pass classes="
+    ):
+        ReusableHoldout(metric="brier").calibrate(ROWS, y)
+    assert ReusableHoldout().calibrate(ROWS, y).desk_.classes.size == 0
+    with pytest.raises(ValueError, match="allow_overlap must be one of"):
+        ReusableHoldout().calibrate(ROWS + 0.25, y, allow_overlap="share")
+
+
+def test_what_is_declared_where_nothing_is_said():
+    """Of counts that a mechanism takes, and of no others."""
+    y = np.arange(400) % 2
+
+    def declared(**options):
+        holdout = ReusableHoldout(queries=7, ledger=Ledger.in_memory(secret=b"k"), **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UninformativeWarning)
+            return holdout.fit(-1 - ROWS, y).calibrate(ROWS, y).calibration_
+
+    plain = declared(mechanism="description_length").declared
+    assert (plain.n, plain.queries, plain.mechanism) == (400, 7, "description_length")
+    assert (plain.overfits, plain.rounds, plain.analysis, plain.tolerance) == (None, None, None, None)
+    assert (plain.confidence_level, plain.vault, plain.users) == (0.95, 0.0, {})
+    counted = declared(mechanism="thresholdout")
+    assert (counted.declared.overfits, counted.declared.analysis, counted.declared.tolerance) == (
+        10,
+        None,
+        None,
+    )
+    assert (counted.n_rows, counted.n_units, counted.n_vault, counted.epoch) == (400, 400, 0, 0)
+    assert declared(mechanism="thresholdout", overfits=2, tolerance=0.4).declared.overfits == 2
+    assert declared(mechanism="thresholdout", tolerance=1.0).declared.tolerance == 1.0
+    noisy = declared(mechanism="gaussian", analysis="jung2020", rounds=3, confidence_level=0.5)
+    assert (noisy.declared.analysis, noisy.declared.rounds, noisy.declared.overfits) == ("jung2020", 3, None)
+    assert declared(mechanism="gaussian").declared.analysis == "tight"
+    assert declared(vault=0.25).n_vault == 100 and declared(vault=0.25).declared.n == 300
+
+
+def test_a_plan_of_a_holdout_is_that_of_what_it_declares():
+    y = np.arange(400) % 2
+
+    def planned(**options):
+        return (
+            ReusableHoldout(queries=7, ledger=Ledger.in_memory(secret=b"k"), **options)
+            .calibrate(ROWS, y)
+            .plan()
+        )
+
+    assert planned() is plan(400, 7, release="guess", overfits=10)
+    assert planned(guess=None) is plan(400, 7, release="numeric", overfits=10)
+    assert planned(mechanism="thresholdout", overfits=2) is plan(400, 7, release="guess", overfits=2)
+    assert planned(rounds=2, confidence_level=0.9) is plan(400, 7, rounds=2, confidence_level=0.9)
+    assert planned(mechanism="gaussian", analysis="rogers2020") is plan(400, 7, analysis="rogers2020")
+
+
+def test_other_rows_in_memory_have_a_budget_of_their_own():
+    rng = np.random.default_rng(0)
+    one, other = rng.normal(size=(2, 300, 2))
+    y = np.arange(300) % 2
+    holdout = ReusableHoldout(queries=5).calibrate(one, y)
+    first = holdout.ledger_
+    holdout.infer(y, guess=0.5)
+    assert holdout.calibrate(one[::-1], y[::-1]).ledger_ is first
+    assert holdout.calibrate(other, y).ledger_ is not first
+    assert holdout.infer(y, guess=0.5).left["queries"] == 4
+    assert holdout.calibrate(one, y).ledger_ is first
+    assert holdout.infer(1 - y, guess=0.5).left["queries"] == 3
+
+
+def test_identifiers_are_one_a_row():
+    y = np.arange(400) % 2
+    with pytest.raises(ValueError, match="ids"):
+        ReusableHoldout().calibrate(ROWS, y, ids=[f"r{i}" for i in range(399)])
+    named = ReusableHoldout().calibrate(ROWS, y, ids=[f"r{i}" for i in range(400)]).desk_.parts
+    assert named.handed("ids").tolist() == [f"r{i}" for i in range(400)] and named.bound.ids
+    assert named.order == named.bound.ids and named.handed("clusters") is None
+    assert named.handed("y").tolist() == y.tolist() and named.handed("X").tolist() == ROWS.tolist()

@@ -12,6 +12,8 @@ import pytest
 from tests.holdout.study import MODEL, X_HOLD, Y_HOLD, make
 from validstats.exceptions import BudgetExhaustedError, LedgerTamperedError
 from validstats.holdout import Ledger, ReusableHoldout
+from validstats.holdout.asking.gate import Gate
+from validstats.holdout.budget import VAULT_SHARE
 from validstats.holdout.widths import certify_gain, contrast_lower, start_upper
 
 N = len(Y_HOLD)
@@ -248,3 +250,49 @@ def test_a_certificate_has_half_of_what_is_left(metric) -> None:
     shown = (found.accuracy_low, found.accuracy_high, found.gain)
     assert shown == pytest.approx((expected.accuracy_low, expected.accuracy_high, expected.gain))
     assert 0.1 < found.gain < 0.225
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "error"])
+def test_a_proposal_is_kept_where_rows_won_less_those_lost_are_more_than_the_root_of_both(metric) -> None:
+    """At a margin of one standard error: 9 won and 3 lost are 6, and the root of 12 is 3.46; of two: 6.9."""
+    y = np.arange(2000) % 2
+    start = np.where(np.arange(2000) < 1000, y, 1 - y)
+
+    def proposal(won: int, lost: int) -> np.ndarray:
+        return np.where(np.arange(2000) < lost, 1 - y, np.where(np.arange(2000) < 1000 + won, y, start))
+
+    for won, lost, margin, kept in (
+        (9, 3, 1.0, True), (9, 3, 2.0, False), (6, 3, 1.0, False), (6, 3, 0.9, True), (1, 0, 1.0, False),
+        (1, 0, 0.9, True), (3, 9, 0.0, False), (4, 4, 0.0, False),
+    ):  # fmt: skip
+        holdout = ReusableHoldout(mechanism="description_length", metric=metric)
+        gate = holdout.calibrate(np.zeros((2000, 1)), y).gate(start, margin=margin)
+        assert gate.ask(proposal(won, lost)) is kept
+
+
+def test_gates_of_one_desk_are_equal_whatever_they_have_measured() -> None:
+    gate = make().gate(START)
+    gate.ask(better(0.9))
+    again = Gate(gate.desk, gate.metric, 1.0)
+    assert gate == again and hash(gate) == hash(again) and gate != Gate(gate.desk, gate.metric, 2.0)
+    with pytest.raises(TypeError):
+        Gate(gate.desk, gate.metric, 1.0, {})
+
+
+def test_what_a_gate_costs_and_which_levels_it_keeps() -> None:
+    """A tenth of the mass is for the start, from what earlier answers left; a last certificate takes half of the rest."""
+    holdout = make()
+    holdout.infer(1 - MODEL.predict(X_HOLD), guess=0.5)
+    spent = holdout.nats_
+    assert spent > 1.0
+    gate = holdout.gate(START)
+    state = holdout.desk_.books.look().state["gate"]
+    assert state["start_level"] == pytest.approx(math.log(0.05) - spent + math.log(0.1))
+    assert state["vault_level"] == pytest.approx(math.log(0.05 * VAULT_SHARE))
+    assert holdout.nats_ == pytest.approx(spent - math.log(0.9))
+    assert (state["proposals"], state["kept"], state["ended"]) == (0, 0, False)
+    gate.ask(better(0.9))
+    before = holdout.nats_
+    gate.certify()
+    assert holdout.nats_ == pytest.approx(before + math.log(2)) and gate.status["ended"]
+    assert gate.status["nats"] == pytest.approx(holdout.nats_)

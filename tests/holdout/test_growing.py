@@ -176,6 +176,57 @@ def test_whole_new_clusters_join() -> None:
     assert rh.extend(X_ALL[SECOND], Y_ALL[SECOND], clusters=clusters[SECOND]).calibration_.n_units == 140
 
 
+def test_rows_join_one_by_one_beside_a_vault() -> None:
+    rh = make(X=X_ALL[FIRST], y=Y_ALL[FIRST], vault=0.5)
+    sides = []
+    for i in range(500, 508):
+        rh.extend(X_ALL[i : i + 1], Y_ALL[i : i + 1])
+        sides.append(i in rh.desk_.parts.vault.given)
+    assert set(sides) == {True, False}
+
+
+def test_clusters_and_identifiers_are_given_with_all_rows_or_with_none() -> None:
+    names = np.array([f"r{i}" for i in range(900)])
+    for given in ({}, {"ids": names}, {"clusters": np.arange(900)}):
+        first, second = ({k: v[part] for k, v in given.items()} for part in (FIRST, SECOND))
+        fresh = ReusableHoldout(queries=5, ledger=Ledger.in_memory(secret=next_secret()))
+        rh = fresh.calibrate(X_ALL[FIRST], Y_ALL[FIRST], **first)
+        for name in ("clusters", "ids"):
+            wrong = {**second, name: None if name in second else names[SECOND]}
+            with pytest.raises(ValueError, match=f"needs {name}= where calibrate.. had them, and none where"):
+                rh.extend(X_ALL[SECOND], Y_ALL[SECOND], **wrong)
+        rh.extend(X_ALL[SECOND], Y_ALL[SECOND], **second)
+        assert rh.calibration_.n_units == 700 and rh.desk_.joined
+        for name, values in given.items():
+            assert rh.desk_.parts.handed(name).tolist() == values[:700].tolist()
+
+
+def test_labels_that_join_are_words_beside_words_and_classes_that_are_known() -> None:
+    words = np.array(["no", "yes"])
+
+    def fresh(y: Any, **options: Any) -> ReusableHoldout:
+        ledger = Ledger.in_memory(secret=next_secret())
+        rh = ReusableHoldout(queries=5, mechanism="description_length", guess=None, ledger=ledger)
+        return rh.calibrate(X_ALL[FIRST], y, **options)
+
+    with pytest.raises(
+        ValueError, match="y holds numbers, and the labels of the holdout are words; nothing was"
+    ):
+        fresh(words[Y_ALL[FIRST]], classes=words).extend(X_ALL[SECOND], Y_ALL[SECOND])
+    with pytest.raises(
+        ValueError, match="y holds words, and the labels of the holdout are numbers; nothing was"
+    ):
+        fresh(Y_ALL[FIRST]).extend(X_ALL[SECOND], words[Y_ALL[SECOND]])
+    some = Y_ALL[SECOND].copy()
+    some[3] = 7
+    with pytest.raises(ValueError, match=r"not among the classes \[0, 1\] of the holdout"):
+        fresh(Y_ALL[FIRST]).extend(X_ALL[SECOND], some)
+    line = fresh(Y_ALL[FIRST] + 0.5).extend(X_ALL[SECOND], some + 0.25)  # no classes are known
+    assert line.calibration_.n_units == 700
+    known = make(X=X_ALL[FIRST], y=Y_ALL[FIRST]).extend(X_ALL[SECOND], some)
+    assert sorted(set(known.desk_.parts.reusable.labels.tolist())) == [-1, 0, 1]  # training knows two of them
+
+
 def test_what_cannot_join_is_refused_and_changes_nothing() -> None:
     rh = make(X=X_ALL[FIRST], y=Y_ALL[FIRST])
     entries = len(rh.ledger_)

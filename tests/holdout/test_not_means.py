@@ -293,6 +293,29 @@ def test_what_is_known_of_every_named_metric() -> None:
     assert (mine.binary, mine.reads_features) == (False, True)
 
 
+def test_values_of_a_metric_are_one_finite_number_a_row_within_its_bounds() -> None:
+    y = np.zeros(3)
+
+    def values(*found, bounds=(1.0, 5.0)):
+        return (
+            Metric(name="grade", rows=lambda y, said, X: np.array(found), bounds=bounds).values(y, y).tolist()
+        )
+
+    assert values(1.0, 5.0, 3.0) == [1.0, 5.0, 3.0]
+    for bad in (np.nan, np.inf, -np.inf, 0.99, 5.01):
+        with pytest.raises(
+            ValueError, match=r"outside its declared bounds \[1, 5\] or NaN; nothing was charged"
+        ):
+            values(1.0, bad, 3.0)
+    for bad in ((), (1.0, 2.0), (1.0, 2.0, 3.0, 4.0)):
+        with pytest.raises(
+            ValueError, match=rf"one number for each of the 3 rows, got an array of shape \({len(bad)},\)"
+        ):
+            values(*bad)
+    with pytest.raises(ValueError, match="must return numbers; nothing was charged"):
+        values("a", "b", "c")
+
+
 def test_scores_are_moved_to_the_unit_interval_and_back() -> None:
     metric = Metric(name="grade", rows=lambda y, prediction, X: y, bounds=(1.0, 5.0))
     assert (metric.to_unit(2.0), metric.from_unit(0.25), rescaling((1.0, 5.0))(0.25)) == (0.25, 2.0, 2.0)

@@ -116,6 +116,14 @@ def test_two_thousand_rows_answer_nineteen_questions_within_five_points() -> Non
     assert (plan(2_000, width=0.05).queries, plan(queries=20, difference=0.05).n) == (19, 3325)
 
 
+def test_searches_end_at_a_hundred_thousand_questions_and_a_hundred_million_rows() -> None:
+    assert plan(2_000_000, width=0.9).queries == 100_000
+    with pytest.raises(
+        ValueError, match=r"^100,000,000 rows do not give 1 answers within 1e-05; ask for less"
+    ):
+        plan(queries=1, width=1e-5)
+
+
 def test_the_first_difference_is_as_narrow_as_the_method_says() -> None:
     # 10 % discordant, n = 1,319, k = 20: +-.0338 in its table
     note = plan(1_319, 20, release="difference").best.note
@@ -328,4 +336,29 @@ def test_the_largest_number_is_found_in_few_steps(power, edge) -> None:
 
     width = 0.9 * ((edge + 0.5) / 100_000) ** power
     assert _largest(half_width, lambda half: half <= width, width, 100_000, 1, 0.15) == edge
-    assert len(asked) <= 14 and len(set(asked)) == len(asked) and 1 <= min(asked) <= max(asked) <= 100_000
+    assert len(asked) <= 7 and len(set(asked)) == len(asked) and 1 <= min(asked) <= max(asked) <= 100_000
+    # counts are whole, and half-widths go up in stairs: the ends still meet
+    asked.clear()
+
+    def stairs(number):
+        return max(1, round(30 * half_width(number) / 0.9)) / 30 + 0.01 * (number > edge)
+
+    width = stairs(edge) + 0.005
+    asked.clear()
+    assert _largest(stairs, lambda half: half <= width, width, 100_000, 1, 0.15) == edge
+    assert len(asked) <= 29
+
+
+@pytest.mark.parametrize("rows", [2, 3, 51, 999, 1000, 1001, 30_000, 3_000_000, 100_000_000])
+def test_the_smallest_number_of_rows_is_found_in_few_steps(rows) -> None:
+    from validstats.holdout.planner import _largest
+
+    asked = []
+
+    def half_width(number):
+        asked.append(number)
+        return 2.0 * number**-0.5 if number > 1 else np.inf
+
+    width = 2.0 * (rows - 0.5) ** -0.5
+    found = _largest(half_width, lambda half: half > width, width, 100_000_000, 1000, -0.5)
+    assert found == rows - 1 and len(asked) <= 7

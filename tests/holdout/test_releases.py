@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,9 +21,10 @@ from tests.holdout.study import (
     make,
     noise_predictions,
 )
-from validstats.holdout import Ledger, ReusableHoldout
+from validstats.holdout import Ledger, ReusableHoldout, absolute_error
 from validstats.holdout.asking.metrics import NAMED_METRICS
-from validstats.holdout.mechanisms import DIFFERENCE_CELL
+from validstats.holdout.asking.releases import _two_sides
+from validstats.holdout.mechanisms import DIFFERENCE_CELL, Release
 from validstats.holdout.widths import (
     capital_interval,
     coded_mean,
@@ -32,6 +34,7 @@ from validstats.holdout.widths import (
     log_board_outcome,
     log_coded_outcome,
     log_coded_share,
+    paid_betting_e_value,
     paired_difference_interval,
     tied_models,
 )
@@ -145,11 +148,14 @@ def right(share):
     return np.where(first, HALF, 1 - HALF)
 
 
-def plain(**options):
+NOTHING = np.zeros((1000, 1))
+
+
+def plain(X=NOTHING, **options):
     """A holdout without training rows; every one has the same secret, and so the same order of rows."""
     options = {"queries": 10, "mechanism": "description_length", "random_state": 0, **options}
     holdout = ReusableHoldout(**options, ledger=Ledger.in_memory(secret=b"the same"))
-    return holdout.calibrate(np.zeros((1000, 1)), HALF, check_reuse=False)
+    return holdout.calibrate(X, HALF, check_reuse=False)
 
 
 def test_claims_about_errors_are_those_about_what_is_right():
@@ -398,3 +404,111 @@ def test_a_board_of_errors_is_that_of_what_is_right_upside_down():
     assert (right_ones[:, 1] <= right_ones[:, 0]).all() and (right_ones[:, 0] <= right_ones[:, 2]).all()
     np.testing.assert_allclose(wrong_ones, 1.0 - right_ones[:, [0, 2, 1]])
     np.testing.assert_allclose(right_ones[[1, 3], 0], [0.7, 0.9], atol=0.02)  # but for the board's grid
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "error"])
+def test_a_discovery_is_where_its_paid_bet_reaches_what_two_claims_need(metric):
+    """Found by halving: of two models one is right on 70 %, and the other at random."""
+    chance = np.random.default_rng(3).integers(0, 2, 1000)
+    rows = np.arange(1000.0).reshape(
+        -1, 1
+    )  # unlike one another, so that they stand in an order of the ledger's
+    units = plain(rows).desk_.values(right(0.7), NAMED_METRICS["accuracy"])[0]
+
+    def bet(claim: float) -> float:
+        return paid_betting_e_value(units, claim, nats=0.0, log_target=math.log(2 / 0.1))
+
+    low, high = 0.5, 0.7  # reached, and not
+    while high - low > 1e-7:
+        middle = (low + high) / 2
+        low, high = (middle, high) if bet(middle) >= 20 else (low, middle)
+    assert 0.6 < low < 0.69
+    for claim, found in ((low, True), (high, False)):
+        fresh = plain(rows)
+        level = claim if metric == "accuracy" else 1 - claim
+        said = fresh.discover([right(0.7), chance], at_least=level, false_discovery_rate=0.1, metric=metric)
+        assert said.tolist() == [found, False]
+        assert fresh.ledger_.entries()[-1].passed is found
+        assert fresh.nats_ == pytest.approx(2 * math.log(2))
+
+
+def test_discoveries_say_what_they_need():
+    for rate in (0, 1, 1.5, -0.1):
+        with pytest.raises(ValueError, match="false_discovery_rate must"):
+            plain().discover([HALF], at_least=0.5, false_discovery_rate=rate)
+    for refused, targets, metric, got in (
+        (plain(), [], "accuracy", "got 0 targets, 'accuracy' and 'description_length'"),
+        (plain(), [HALF], "auc", "got 1 targets, 'auc' and 'description_length'"),
+        (plain(mechanism="gaussian"), [HALF], "accuracy", "got 1 targets, 'accuracy' and 'gaussian'"),
+    ):
+        with pytest.raises(ValueError, match=f"needs at least one target, a mean .*, {got}; nothing was"):
+            refused.discover(targets, at_least=0.5, metric=metric)
+
+
+def test_a_gain_is_confirmed_where_the_paired_claim_is():
+    """Beside what the mechanism itself says of values of which one half is no difference."""
+    difference = (right(0.8) == HALF).astype(float) - (right(0.6) == HALF)
+    passed = []
+    for gain in np.arange(-1.0, 1.01, 0.02).round(2):
+        holdout = plain()
+        values = 0.5 + 0.5 * difference[holdout.desk_.parts.reusable.given]
+        options = {"queries": None, "failures": None, "interval": "betting"}
+        expected = holdout.desk_.books.look().step(
+            "sparse_validate", values, 0.5 + 0.5 * gain, key="paired_validate", options=options
+        )
+        passed.append(holdout.validate_gain(right(0.8), right(0.6), at_least=gain).passed)
+        assert passed[-1] is bool(expected.passed)
+    assert passed == sorted(passed, reverse=True) and 50 < sum(passed) < 60
+
+
+@pytest.mark.parametrize("gain", [0.0, 0.05, 0.1, 0.15, 0.18, 0.3])
+def test_gains_and_claims_are_on_the_scale_of_their_metric(gain):
+    """The same values on three scales: of errors of up to 4, of losses, and of losses times minus one."""
+    first, second = (np.where(right(share) == HALF, HALF, HALF + 4.0) for share in (0.8, 0.6))
+    expected = plain().validate_gain(right(0.8), right(0.6), at_least=gain).passed
+    wide = absolute_error(bound=4.0)
+    assert plain().validate_gain(first, second, at_least=4 * gain, metric=wide).passed is expected
+    losses = [(right(share) != HALF) * np.where(HALF, -1.0, 1.0) + HALF for share in (0.8, 0.6)]
+    for metric in ("brier", "neg_brier_score"):
+        assert plain().validate_gain(*losses, at_least=gain, metric=metric).passed is expected
+    least = plain().validate(losses[0], at_least=-0.2 - gain, metric="neg_brier_score")
+    most = plain().validate(losses[0], at_most=0.2 + gain, metric="brier")
+    wider = plain().validate(first, at_most=4 * (0.2 + gain), metric=wide)
+    assert least.passed is most.passed is wider.passed
+
+
+def test_differences_are_on_the_scale_of_their_metric():
+    first, second = (np.where(right(share) == HALF, HALF, HALF + 4.0) for share in (0.8, 0.6))
+    wide = plain().compare(first, second, metric=absolute_error(bound=4.0))
+    losses = [(right(share) != HALF) * np.where(HALF, -1.0, 1.0) + HALF for share in (0.8, 0.6)]
+    narrow, negative = (plain().compare(*losses, metric=metric) for metric in ("brier", "neg_brier_score"))
+    assert (wide.value, *wide.bounds) == pytest.approx(4 * np.array([narrow.value, *narrow.bounds]))
+    assert (negative.value, *negative.bounds) == pytest.approx(
+        (-narrow.value, -narrow.bounds[1], -narrow.bounds[0])
+    )
+    assert wide.scale == (-4.0, 4.0) and negative.scale == (-1.0, 1.0)
+    noisy = plain(mechanism="gaussian", queries=8).compare(first, second, metric=absolute_error(bound=4.0))
+    assert noisy.bounds[0] <= -0.8 <= noisy.bounds[1] and abs(noisy.value + 0.8) < 0.8
+    assert noisy.passed is None and noisy.certified
+
+
+def test_a_difference_of_two_answers_has_the_ends_of_both():
+    """What is more less what is less: its low end is that of the first less the high end of the second."""
+    certified = iter((True, True, True, False))
+
+    def number(part, guess):
+        assert guess == 0.0 and part.min() >= 0.0
+        mean = float(part.mean())
+        return Release(
+            value=mean,
+            low=mean - 0.1,
+            high=mean + 0.03,
+            source="holdout",
+            certified=next(certified),
+            passed=True,
+        )
+
+    for sure in (True, False):
+        found = _two_sides(np.array([0.5, -1.0, 0.25, 0.0]))(SimpleNamespace(number=number))
+        assert (found.value, found.low, found.high) == pytest.approx((-0.0625, -0.1925, 0.0675))
+        assert found.certified is sure and found.passed is None

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
@@ -15,6 +17,8 @@ from tests.checks import in_turn
 from tests.parts import KINDS, divided
 from validstats.exceptions import DataReuseWarning, HoldoutOverlapError
 from validstats.holdout import Ledger, ReusableHoldout, absolute_error, subgroup_accuracy
+from validstats.holdout.asking.parted import PartedFeatures, as_learned
+from validstats.runtime import RowParts
 
 N = 600
 PLACES = [1, 200, 377]
@@ -204,3 +208,80 @@ def test_a_copy_asks_the_same_parts(tmp_path) -> None:
 def test_what_parts_cannot_say_is_refused_by_name(call, error, message) -> None:
     with pytest.raises(error, match=message):
         call(holdout(), HELD)
+
+
+def features(how: str = "pandas", places: tuple[int, ...] = (1, 4, 9)) -> tuple[PartedFeatures, pd.DataFrame]:
+    """Twelve rows in parts, of which seven stand in an order of their own; and these in memory."""
+    frame = rows(2, 12)[["a", "y", "b"]]
+    made = {"pandas": lambda f: f, "polars": pl.from_pandas, "pyarrow": pa.Table.from_pandas}[how]
+    parts = RowParts.of([made(piece) for piece in divided(frame, places)], name="X")
+    order = np.array([10, 0, 5, 11, 4, 2, 7, 1])
+    whole = PartedFeatures.of(parts, {"y"})
+    assert whole.names == ("a", "b") and whole.shape == (12, 2) and len(whole) == 12
+    assert whole.rows.tolist() == list(range(12))
+    return whole.take(order).take(np.arange(1, 8)), frame.iloc[order[1:]]
+
+
+@pytest.mark.parametrize("how", ["pandas", "polars", "pyarrow"])
+def test_what_is_asked_of_each_part_returns_in_the_order_of_the_rows(how) -> None:
+    some, frame = features(how)
+    assert some.shape == (7, 2) and len(some) == 7
+    assert some.column("b").tolist() == frame["b"].tolist() == some.in_turn()[1].tolist()
+    seen = []
+
+    def asked(X, one, none, two):
+        assert type(X) is (pl.DataFrame if how == "polars" else pd.DataFrame) and list(X.columns) == [
+            "a",
+            "b",
+        ]
+        assert none is None and two.shape == (len(X), 2)
+        if isinstance(X, pd.DataFrame):
+            assert X.index.tolist() == list(range(len(X)))
+        seen.append(len(X))
+        return np.asarray(X["a"]) + one + two.sum(axis=1)
+
+    one, two = np.arange(7.0), np.arange(14).reshape(7, 2)
+    found = some.each(asked, one, None, two)
+    np.testing.assert_allclose(found, frame["a"] + one + two.sum(axis=1))
+    assert seen == [1, 2, 3, 1]
+    with pytest.raises(ValueError, match=r"Part 1 has 2 rows, and \(3,\) values were returned for them"):
+        some.each(lambda X: np.zeros(len(X) + (len(X) == 2)))
+    # a part none of whose rows is among them is not asked
+    few = some.take(np.array([3, 1]))  # rows 4 and 5 of the source
+    assert few.each(lambda X: np.asarray(X["a"])).tolist() == frame["a"].iloc[[3, 1]].tolist()
+
+
+def test_an_estimator_gets_its_own_columns_by_name_or_an_array() -> None:
+    frame = rows(2, 5)[["a", "kind", "b"]]
+    named = as_learned(LogisticRegression().fit(TRAINED[["b", "a"]], TRAINED["y"]), frame)
+    assert type(named) is pd.DataFrame and named.columns.tolist() == ["b", "a"]
+    array = as_learned(Nameless(), frame)
+    assert (
+        type(array) is np.ndarray and array.shape == (5, 3) and array[:, 1].tolist() == frame["kind"].tolist()
+    )
+    assert as_learned(LogisticRegression(), frame) is frame
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "error of a subgroup", "predictions"])
+def test_values_of_parts_are_those_of_memory_whatever_reads_the_features(metric) -> None:
+    target, chosen = QUESTIONS[metric]
+    known, fresh = (
+        calibrated("clusters"),
+        calibrated("clusters", divided(HELD[columns_of("clusters")], PLACES)),
+    )
+    one, other = (rh.desk_.values(target, rh.desk_.chosen(chosen)) for rh in (known, fresh))
+    np.testing.assert_array_equal(one[0], other[0])
+    assert one[1] == other[1] and one[0].shape == (200,)
+    assert (
+        fresh.desk_.backend == "pandas"
+        and type(fresh.infer(target, metric=chosen, guess=0.5).tidy()) is pd.DataFrame
+    )
+
+
+def test_answers_come_in_the_library_of_the_rows() -> None:
+    frame = pl.from_pandas(HELD[[*FEATURES, "y"]])
+    memory = holdout().calibrate(frame.drop("y"), frame["y"], classes=[0, 1])
+    parts = holdout(ledger=Ledger.in_memory(secret=b"another")).calibrate([frame], "y", classes=[0, 1])
+    for rh in (memory, parts):
+        assert rh.desk_.backend == "polars"
+        assert isinstance(rh.infer(np.zeros(N, dtype=int), guess=0.5).tidy(), pl.DataFrame)

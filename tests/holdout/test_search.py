@@ -4,10 +4,12 @@ import warnings
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from joblib.externals.loky import get_reusable_executor
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import SelectFromModel
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -22,6 +24,9 @@ from validstats.exceptions import (
     SearchRefusedInterrupt,
 )
 from validstats.holdout import HoldoutSearchCV, Ledger, ReusableHoldout, SelectFromHoldout, squared_error
+from validstats.holdout.asking.desk import TrainingPart
+from validstats.holdout.asking.metrics import NAMED_METRICS
+from validstats.holdout.search import _ConstantModel, _univariate_order
 
 
 def draw(n, seed, p=6):
@@ -288,3 +293,147 @@ def test_a_search_through_the_gate_keeps_what_is_better_and_certifies_it() -> No
     assert other.best_index_ == -1 and other.best_estimator_ is MODEL
     with pytest.raises(ValueError, match="release"):
         HoldoutSearchCV(LogisticRegression(), grid, rh, release="bits").fit(X_TRAIN, Y_TRAIN)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "brier"])
+def test_what_a_search_tells_are_the_scores_of_its_candidates(metric) -> None:
+    """Each batch sends its best by cross-validation, with that score as the guess; greater is better in every table."""
+    rh, costs = make(metric=metric), [1e-5, 1.0, 1e-3, 1e-4, 0.05]
+    sign = 1.0 if metric == "accuracy" else -1.0
+    guesses = [
+        rh.training_.guess(LogisticRegression(C=c), NAMED_METRICS[metric], "cv") for c in costs
+    ]  # of the training rows that the holdout has
+    search = HoldoutSearchCV(LogisticRegression(), {"C": costs}, rh, batches=2).fit(X_TRAIN, Y_TRAIN)
+    table = search.cv_results_
+    assert [params["C"] for params in table["params"]] == costs and table["batch"].tolist() == [0, 0, 0, 1, 1]
+    np.testing.assert_allclose(table["mean_test_score"], sign * np.array(guesses))
+    winners = [int(np.argmax(sign * np.array(guesses[:3]))), 3 + int(np.argmax(sign * np.array(guesses[3:])))]
+    assert [
+        entry.detail["guess"] for entry in rh.ledger_.entries() if entry.release == "answer"
+    ] == pytest.approx([guesses[i] for i in winners])
+    best = int(np.argmax([sign * float(answer) for answer in search.answers_]))
+    assert (search.best_index_, search.best_params_) == (winners[best], {"C": costs[winners[best]]})
+    assert search.best_answer_ is search.answers_[best] and not search.exhausted_
+    assert search.best_score_ == sign * float(search.best_answer_)
+    assert costs[winners[best]] == search.best_estimator_.C and search.best_estimator_.coef_.shape == (1, 6)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "brier"])
+def test_a_gate_is_asked_in_the_order_of_cross_validated_scores(metric, monkeypatch) -> None:
+    rh, costs = make(metric=metric), [1e-6, 0.05, 1e-3, 10.0]
+    sign = 1.0 if metric == "accuracy" else -1.0
+    scores = [sign * rh.training_.guess(LogisticRegression(C=c), NAMED_METRICS[metric], "cv") for c in costs]
+    asked = []
+    search = HoldoutSearchCV(LogisticRegression(), {"C": costs}, rh, release="bit")
+    opened = rh.gate
+
+    def gate(start):
+        asked.append(start)
+        found = opened(start)
+        ask = found.ask
+        object.__setattr__(found, "ask", lambda model: (asked.append(model.C), ask(model))[1])
+        return found
+
+    monkeypatch.setattr(rh, "gate", gate)
+    search.fit(X_TRAIN, Y_TRAIN)
+    start, *order = asked
+    assert order == [costs[i] for i in np.argsort(-np.array(scores), kind="stable")]
+    assert isinstance(start, _ConstantModel) and search.answers_ == [] and not search.exhausted_
+    assert search.kept_[costs.index(order[0])] and search.kept_.dtype == bool
+    last = next(c for c in reversed(order) if search.kept_[costs.index(c)])
+    assert search.best_index_ == costs.index(last) and search.best_params_ == {"C": last}
+    assert search.best_score_ == scores[search.best_index_] and last == search.best_estimator_.C
+    table = search.cv_results_
+    assert table["mean_test_score"].tolist() == scores and table["batch"].tolist() == [0, 0, 0, 0]
+    assert [params["C"] for params in table["params"]] == costs
+
+
+def test_the_model_without_features_is_the_most_frequent_label_or_the_mean() -> None:
+    words = _ConstantModel.of(np.array(["b", "c", "a", "c"]), True)
+    assert words.classes_.tolist() == ["a", "b", "c"] and words.predict(np.zeros((2, 1))).tolist() == [
+        "c",
+        "c",
+    ]
+    assert words.predict_proba(np.zeros((3, 1))).tolist() == [[0.25, 0.25, 0.5]] * 3
+    numbers = _ConstantModel.of(np.array([1.0, 2.0, 6.0]), False)
+    assert numbers.predict(np.zeros((2, 5))).tolist() == [3.0, 3.0] and numbers.classes_ is None
+    X = np.random.default_rng(0).normal(size=(3000, 1))
+    rh = ReusableHoldout(metric=squared_error(bound=25.0), queries=3, random_state=0)
+    rh.fit(X[:1000], X[:1000, 0]).calibrate(X[1000:], X[1000:, 0])
+    search = HoldoutSearchCV(LinearRegression(), {}, rh, release="bit").fit(X[:1000], X[:1000, 0])
+    assert search.kept_.tolist() == [True] and search.best_score_ == pytest.approx(0.0, abs=1e-12)
+
+
+def test_features_are_tried_in_the_order_of_their_own_scores() -> None:
+    rng = np.random.default_rng(2)
+    noise = rng.normal(size=(400, 2))
+    y = np.arange(400) % 2
+    X = np.column_stack([noise[:, 0], np.ones(400), noise[:, 1] + 2 * y, np.ones(400), noise[:, 0] + 0.5 * y])
+    assert _univariate_order(X, y, True).tolist() == [2, 4, 0, 1, 3]  # constant columns last, as they stand
+    line = 3 * X[:, 4] + X[:, 2]
+    correlations = [abs(np.corrcoef(X[:, j], line)[0, 1]) for j in (0, 2, 4)]
+    by_correlation = [(0, 2, 4)[k] for k in np.argsort(-np.array(correlations))]
+    assert _univariate_order(X, line, False).tolist() == [*by_correlation, 1, 3]
+
+
+@pytest.mark.parametrize("form", [np.asarray, np.ndarray.tolist, pd.DataFrame])
+def test_a_feature_is_kept_where_it_gains_more_than_was_asked(form) -> None:
+    X, y = draw(3000, 3)
+    for gain, kept in ((0.0, True), (0.1, True), (0.45, False)):
+        rh = ReusableHoldout(queries=4, random_state=0, ledger=Ledger.in_memory(secret=b"one key"))
+        rh.fit(X_TRAIN, Y_TRAIN).calibrate(X, y)
+        selector = SelectFromHoldout(LogisticRegression(), rh, min_gain=gain, max_features=1)
+        selector.fit(form(X_TRAIN), Y_TRAIN)
+        first = int(selector.order_[0])
+        assert selector.order_.shape == (1,) and selector.n_features_in_ == 6 and not selector.exhausted_
+        assert np.flatnonzero(selector.support_).tolist() == ([first] if kept else [])
+        assert [bool(answer) for answer in selector.answers_] == [kept]
+    with pytest.raises(ValueError, match="X must"):
+        selector.fit(X_TRAIN[:, 0], Y_TRAIN)
+
+
+def test_searches_say_that_they_are_not_fitted() -> None:
+    search = HoldoutSearchCV(LogisticRegression(), {"C": [1.0]}, make())
+    for ask in (search.predict, search.predict_proba, lambda X: search.classes_):
+        with pytest.raises(NotFittedError):
+            ask(X_HOLD)
+    with pytest.raises(NotFittedError):
+        SelectFromHoldout(LogisticRegression(), make()).get_support()
+
+
+class Counting(LogisticRegression):
+    """A model that counts how often it is fitted."""
+
+    fits = 0
+
+    def fit(self, X, y):
+        Counting.fits += 1
+        return super().fit(X, y)
+
+
+def test_a_selection_ends_with_its_budget() -> None:
+    Counting.fits = 0
+    with pytest.warns(BudgetExhaustedWarning, match="after 2 of 6 questions"):
+        selector = SelectFromHoldout(Counting(), make(queries=2)).fit(X_TRAIN, Y_TRAIN)
+    assert Counting.fits == 3 and len(selector.answers_) == 2 and selector.exhausted_
+    assert len(selector.order_) == 6 and selector.support_.sum() <= 2
+
+
+def test_a_search_beside_a_holdout_without_training_rows_has_its_own_folds() -> None:
+    rh = ReusableHoldout(queries=3, mechanism="description_length", ledger=Ledger.in_memory(secret=b"k"))
+    rh.calibrate(X_HOLD, Y_HOLD)
+    tree = DecisionTreeClassifier(random_state=0)
+    search = HoldoutSearchCV(tree, {"max_depth": [1, 9]}, rh).fit(X_TRAIN, Y_TRAIN)
+    part = TrainingPart(X_TRAIN, Y_TRAIN, np.array([0, 1]), 0)
+    expected = [part.guess(tree.set_params(max_depth=d), NAMED_METRICS["accuracy"], "cv") for d in (1, 9)]
+    assert search.cv_results_["mean_test_score"].tolist() == expected
+
+
+def test_scores_of_all_rows_are_guessed_by_the_training_rows_in_a_search_too() -> None:
+    rh, alone = (make(metric="auc", ledger=Ledger.in_memory(secret=b"k")) for _ in range(2))
+    search = GridSearchCV(LogisticRegression(), {"C": [0.5]}, scoring=rh.scorer(), cv=rh.cv()).fit(
+        X_TRAIN, Y_TRAIN
+    )
+    train, _ = next(iter(rh.cv().split(X_TRAIN, Y_TRAIN)))
+    answer = alone.infer(LogisticRegression(C=0.5).fit(X_TRAIN[train], Y_TRAIN[train]))
+    assert search.best_score_ == pytest.approx(answer.value) and rh.nats_ == pytest.approx(alone.nats_)

@@ -198,6 +198,7 @@ class Trials:
 
     def __init__(self, recorded: dict[str, Any]) -> None:
         self.seconds: dict[str, float] = recorded["seconds"]
+        self.at_import = {(name, line) for name, lines in recorded["at_import"].items() for line in lines}
         self.by_line: dict[tuple[str, int], list[str]] = defaultdict(list)
         self.by_file: dict[str, list[str]] = defaultdict(list)
         for test in sorted(self.seconds, key=self.seconds.__getitem__):
@@ -209,8 +210,10 @@ class Trials:
                     self.by_line[name, line].append(test)
 
     def tests_of(self, mutant: Mutant, statement: range) -> list[str]:
-        """Tests that execute a line of the statement; for what runs at import, all that enter the file."""
+        """Tests that execute a line of the statement; for what runs at import alone, all that enter the file."""
         found = {t for line in statement for t in self.by_line.get((mutant.path, line), ())}
+        if not found and any((mutant.path, line) in self.at_import for line in statement):
+            found = set(self.by_file[mutant.path])
         return sorted(found, key=self.seconds.__getitem__)
 
     def run(self, mutant: Mutant, source: str, domain: str) -> Outcome:

@@ -58,6 +58,7 @@ def test_only_tests_that_run_the_line_are_asked_the_quickest_first():
         "seconds": {"slow": 2.0, "quick": 0.1, "never": 99.0, "broken off": 0.1, "elsewhere": 0.1},
         "failed": [],
         "too_long": ["broken off"],
+        "at_import": {"module.py": [9, 10]},
         "lines": {
             "slow": {"module.py": [9, 11]},
             "quick": {"module.py": [11]},
@@ -69,6 +70,9 @@ def test_only_tests_that_run_the_line_are_asked_the_quickest_first():
     trials = harness.Trials(recorded)
     last = next(m for m in mutants(SOURCE, "module.py") if m.line == 11)
     assert trials.tests_of(last, range(11, 12)) == ["quick", "slow"]
+    assert trials.tests_of(last, range(9, 10)) == ["slow"]
+    assert trials.tests_of(last, range(10, 11)) == ["quick", "slow"]  # runs at import alone
+    assert trials.tests_of(last, range(8, 9)) == []
 
 
 def outcome(number, result, text="x < y"):
@@ -172,7 +176,9 @@ def test_a_survivor_whose_line_is_gone_has_no_mutant(tmp_path, monkeypatch):
     assert harness.survivors_of([lost], "batch") == [(None, lost)]
     path = tmp_path / "mutation_batch.csv"
     harness.append(lost, path)
-    harness._try_again(harness.Trials({"seconds": {}, "lines": {}, "too_long": []}), "batch", path)
+    harness._try_again(
+        harness.Trials({"seconds": {}, "lines": {}, "too_long": [], "at_import": {}}), "batch", path
+    )
     assert harness.read_outcomes(path) == [replace(lost, outcome="rewritten")]
     path.unlink()
     harness.append(lost, path)
@@ -195,7 +201,13 @@ def test_of_equal_lines_the_nearest_one_is_tried_again(tmp_path, monkeypatch):
 
 def test_a_sample_with_tests_that_fail_without_any_change_is_refused(tmp_path, monkeypatch):
     """A line whose tests are left out counts as one that no test holds."""
-    recorded = {"seconds": {"a": 0.1, "b": 9.0}, "lines": {}, "failed": ["a"], "too_long": ["b"]}
+    recorded = {
+        "seconds": {"a": 0.1, "b": 9.0},
+        "lines": {},
+        "failed": ["a"],
+        "too_long": ["b"],
+        "at_import": {},
+    }
     monkeypatch.setattr(worker, "warm_up", lambda: None)
     monkeypatch.setattr(worker, "record_lines", lambda *arguments: recorded)
     monkeypatch.setattr(harness, "mutants_of", lambda domain: [])

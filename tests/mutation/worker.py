@@ -69,6 +69,7 @@ class LineRecorder:
         self.files = {str(Path(name).resolve()): name for name in files}
         self.lines: dict[str, dict[str, list[int]]] = {}
         self.seconds: dict[str, float] = {}
+        self.at_import: dict[str, list[int]] = {}
         self._now: dict[str, set[int]] = defaultdict(set)
 
     def _trace(self, frame: Any, event: str, argument: Any) -> Any:
@@ -83,6 +84,16 @@ class LineRecorder:
             return local
 
         return local
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection(self, session: Any) -> Any:
+        """Note the lines of functions that run while files are imported, before any test."""
+        sys.settrace(self._trace)
+        try:
+            return (yield)
+        finally:
+            sys.settrace(None)
+            self.at_import = {name: sorted(lines) for name, lines in self._now.items()}
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: Any, nextitem: Any) -> Any:
@@ -156,6 +167,7 @@ def record_lines(files: list[str], arguments: list[str], output: Path, longest: 
         found = {
             "seconds": recorder.seconds,
             "lines": recorder.lines,
+            "at_import": recorder.at_import,
             "failed": sorted(set(failures) - set(recorder.broken_off)),
             "too_long": sorted(set(recorder.broken_off)),
         }

@@ -406,9 +406,6 @@ class _ColumnModel:
     def classes_(self) -> Any:
         return self.model.classes_
 
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
 
 class _ConstantModel:
     """The model without features: the most frequent label, or the mean."""
@@ -421,7 +418,7 @@ class _ConstantModel:
     @classmethod
     def of(cls, y: np.ndarray, classify: bool) -> _ConstantModel:
         if not classify:
-            return cls(float(np.mean(y)), np.empty(0))
+            return cls(float(np.mean(y)), np.array([]))
         classes, counts = np.unique(y, return_counts=True)
         return cls(classes[np.argmax(counts)], counts / counts.sum(), classes)
 
@@ -430,9 +427,6 @@ class _ConstantModel:
 
     def predict_proba(self, X: Any) -> np.ndarray:
         return np.tile(self.shares, (np.shape(X)[0], 1))
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
 
 
 def _training_rows(

@@ -704,6 +704,10 @@ class Desk:
         """Whether a question is about a share of independent rows: the metric says so, never the rows."""
         return metric.binary and not self.parts.reusable.clustered
 
+    def counted(self, units: Float1D, metric: Metric) -> AnyArray:
+        """Return values as truth values where they are counted."""
+        return units.astype(np.bool_) if self.counts(metric) else units
+
     # ------------------------------------------------------------------ from questions to answers
 
     def ask(self, question: Question) -> Answer:
@@ -776,7 +780,7 @@ def number_question(
         return Question(
             release="answer", label=label, phrase=phrase, query=query, subject=subject, respond=respond
         )
-    known = units > 0.5 if desk.counts(chosen) else units
+    known = desk.counted(units, chosen)
     return _mean_question(known, chosen, desk.guess_of(target, chosen, guess), label, phrase, query, subject)
 
 

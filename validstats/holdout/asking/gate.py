@@ -109,9 +109,8 @@ class Gate:
             )
         if asked == record["present"]:
             return False
-        units = self._units(proposal)[0]
-        present = self._units(self._kept(record["present"]))[0]
-        sign = 1.0 if self.metric.greater_is_better else -1.0
+        units = _good(self._units(proposal)[0], self.metric)
+        present = self._good(record["present"])[0]
 
         def respond(session: Session) -> Release:
             gate = dict(session.state["gate"])
@@ -120,7 +119,7 @@ class Gate:
             session.turn.detach([gate["start"], gate["present"]])
             session.turn.attach(proposal.content)  # of a kept and of a discarded proposal alike
             code = BitCode(*(tuple(part) for part in gate["code"]))
-            keep = keeps_proposal(sign * present, sign * units, self.margin)
+            keep = keeps_proposal(present, units, self.margin)
             session.branch(-code.log_probability(keep, p_keep))
             then = code.after(keep)
             gate.update(code=[list(then.keeps), list(then.discards), list(then.log_weights)])

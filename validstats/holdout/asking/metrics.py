@@ -247,7 +247,7 @@ def log_loss(*, clip: float = 0.01) -> Metric:
 
     def rows(y: AnyArray, prediction: AnyArray, X: Any) -> AnyArray:
         true, _ = _true_class_probability(y, prediction)
-        return np.log(1.0 / np.clip(true, clip, 1.0))
+        return np.log(1.0 / np.maximum(true, clip))
 
     return Metric(
         name=f"log_loss(clip={clip!r})",

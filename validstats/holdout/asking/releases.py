@@ -41,21 +41,18 @@ def best(desk: Desk, targets: Sequence[Any], metric: str | Metric | None) -> Ans
     if len(targets) == 0:
         raise ValueError("best needs at least one candidate.")
     scored = [desk.values(target, chosen, name=f"targets[{i}]") for i, target in enumerate(targets)]
+    values = [desk.counted(units, chosen) for units, _ in scored]
     guesses = [desk.guess_of(target, chosen) for target in targets]
-    sign = 1.0 if chosen.greater_is_better else -1.0
+    best_of = np.argmax if chosen.greater_is_better else np.argmin
 
     def respond(session: Session) -> Release:
         if not desk.hosts:
-            releases = [
-                session.number(units > 0.5 if desk.counts(chosen) else units, guess)
-                for (units, _), guess in zip(scored, guesses, strict=True)
-            ]
-            winner = int(np.argmax([sign * float(release.value) for release in releases]))  # type: ignore[arg-type]
+            releases = list(map(session.number, values, guesses))
+            winner = int(best_of([float(release.value) for release in releases]))  # type: ignore[arg-type]
             return replace(releases[winner].rescaled(rescaling(chosen.bounds)), winner=winner)
-        winner = int(np.argmax([sign * units.mean() for units, _ in scored]))
+        winner = int(best_of([units.mean() for units, _ in scored]))
         session.branch(math.log(len(scored)))  # which of c won: ln c nats
-        units = scored[winner][0] > 0.5 if desk.counts(chosen) else scored[winner][0]
-        release = session.number(units, guesses[winner])
+        release = session.number(values[winner], guesses[winner])
         return replace(release.rescaled(rescaling(chosen.bounds)), winner=winner)
 
     return desk.ask(
@@ -116,7 +113,7 @@ def _paired(
     """Publish a paired interval as a cell around what the training rows say, or only its sign."""
     n = len(difference)
     counts = desk.counts(metric)
-    n10, n01 = int((difference > 0.5).sum()), int((difference < -0.5).sum())
+    n10, n01 = int((difference > 0).sum()), int((difference < 0).sum())
 
     def respond(session: Session) -> Release:
         left = session.queries_left
@@ -164,7 +161,7 @@ def _prior_pairs(training: Float1D | None, n: int) -> tuple[int, int, int]:
     """Training rows won, lost and all; without any, one row in ten is expected to differ."""
     if training is None:
         return round(0.05 * n), round(0.05 * n), n
-    return int((training > 0.5).sum()), int((training < -0.5).sum()), len(training)
+    return int((training > 0).sum()), int((training < 0).sum()), len(training)
 
 
 def _training_difference(desk: Desk, first: Any, second: Any, metric: Metric) -> Float1D | None:
@@ -258,7 +255,7 @@ def _bit(
             )
             passed = bool(release.passed)
         else:
-            release = session.number(units > 0.5 if whole else units, claim)
+            release = session.number(units.astype(np.bool_) if whole else units, claim)
             passed = release.low is not None and release.low >= claim
         return Release(source="bit", certified=release.certified, passed=passed)
 
