@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 from scipy import stats
 from sklearn.dummy import DummyClassifier
 
-from tests.holdout.study import MODEL, X_HOLD, Y_HOLD, make
+from tests.holdout.study import MODEL, X_HOLD, Y_HOLD, N, make
 from validstats.exceptions import (
     BudgetExhaustedError,
 )
+from validstats.holdout.widths import betting_interval, clopper_pearson
 
 
 def test_the_vault_opens_once():
@@ -50,3 +54,25 @@ def test_a_vault_of_another_metric_has_a_betting_interval():
     answer = make(vault=0.25, metric="brier").final(MODEL)
     truth = ((MODEL.predict_proba(X_HOLD)[:, 1] - Y_HOLD) ** 2).mean()
     assert answer.bounds[0] < truth < answer.bounds[1] < 0.5
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "error", "neg_brier_score"])
+@pytest.mark.parametrize("clustered", [False, True])
+def test_the_vault_has_an_exact_interval_of_counts_and_a_betting_interval_of_means(metric, clustered):
+    """At a quarter of the level, on the scale of the metric; clusters have means, whatever their rows are."""
+    rh = make(vault=0.25, clusters=np.arange(N) // 4 if clustered else None)
+    answer, vault = rh.final(MODEL, metric=metric), rh.desk_.parts.vault
+    chosen = rh.desk_.chosen(metric)
+    units = rh.desk_.values(MODEL, chosen, vault)[0]
+    assert len(units) == (75 if clustered else 300)
+    if metric == "neg_brier_score":
+        squares = (MODEL.predict_proba(X_HOLD)[:, 1] - Y_HOLD) ** 2
+        assert units.mean() == pytest.approx(1 - squares[vault.given].mean())
+    level = math.log(0.05 * 0.5)
+    if metric == "neg_brier_score" or clustered:
+        low, high = betting_interval(units, level)
+    else:
+        low, high = clopper_pearson(round(units.sum()), 300, level)
+    shift = 1.0 if metric == "neg_brier_score" else 0.0
+    assert (answer.value, *answer.bounds) == pytest.approx((units.mean() - shift, low - shift, high - shift))
+    assert answer.source == "vault" and answer.left["queries"] == 20

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import math
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from tests.holdout.study import MODEL, X_HOLD, Y_HOLD, make
 from validstats.exceptions import BudgetExhaustedError, LedgerTamperedError
 from validstats.holdout import Ledger, ReusableHoldout
-from validstats.holdout.asking.gate import Gate
+from validstats.holdout.asking.gate import Gate, _Predictions
 from validstats.holdout.budget import VAULT_SHARE
 from validstats.holdout.widths import certify_gain, contrast_lower, start_upper
 
@@ -296,3 +298,31 @@ def test_what_a_gate_costs_and_which_levels_it_keeps() -> None:
     gate.certify()
     assert holdout.nats_ == pytest.approx(before + math.log(2)) and gate.status["ended"]
     assert gate.status["nats"] == pytest.approx(holdout.nats_)
+
+
+def test_what_a_ledger_holds_is_never_unpickled() -> None:
+    """Predictions are read as plain arrays: a file that somebody changed runs no code."""
+    gate = make().gate(START)
+    ran, found = [], io.BytesIO()
+    np.lib.format.write_array(found, np.array([ran, None], dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match="Object arrays cannot be loaded"):
+        _Predictions(zlib.compress(found.getvalue())).units(gate.desk, gate.metric)
+
+
+def test_predictions_of_words_and_of_two_parts_come_back_as_they_were() -> None:
+    words = np.array(["no", "yes"])
+    rh = ReusableHoldout(
+        mechanism="description_length", vault=0.25, ledger=Ledger.in_memory(secret=b"one key")
+    )
+    rh.calibrate(X_HOLD, words[Y_HOLD], classes=words)
+    said = words[better(0.7)].astype(object)
+    gate = rh.gate(np.full(N, "no"))
+    proposal = _Predictions.of(gate.desk, said, gate.metric)
+    units, vault = proposal.units(gate.desk, gate.metric)
+    parts = rh.desk_.parts
+    for found, part in ((units, parts.reusable), (vault, parts.vault)):
+        assert found.tolist() == (said == words[Y_HOLD])[part.given].astype(float).tolist()
+    assert gate.ask(said) and not gate.ask(said.astype(str))
+    assert gate.status["proposals"] == 1  # a copy of the present model is no proposal
+    alone = make().gate(START)
+    assert _Predictions.of(alone.desk, START, alone.metric).units(alone.desk, alone.metric)[1] is None
