@@ -313,6 +313,8 @@ def test_what_an_audit_says_where_little_is_known() -> None:
     assert cut.single_look == cell_interval(
         *rounded_counts(0.85, 2, 1000, truncated=True), 1000, math.log(0.05)
     )
+    # four decimals where nothing is said
+    assert audit_looks(100_000, 0.85, looks=3).rows[0].nats == pytest.approx(3 * math.log(10_001))
     # as many looks as scores may be said, and decimals from none to fifteen
     assert audit_looks(1000, 0.85, scores=[0.85, 0.8], looks=2).looks == 2
     assert audit_looks(10, 1.0, decimals=0, looks=1).rows[0].nats == pytest.approx(math.log(2))

@@ -84,6 +84,26 @@ def test_a_path_without_a_ledger_is_refused(tmp_path):
         make(tmp_path / "nowhere.ledger")
 
 
+def test_a_relative_path_is_the_file_that_it_was_at_first(tmp_path, monkeypatch):
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for name in ("study.ledger", "other.ledger"):
+        Ledger.create(name)
+    rh = make("study.ledger")
+    rh.infer(MODEL)
+    monkeypatch.chdir(tmp_path / "below")
+    again = rh.calibrate(X_HOLD[::-1], Y_HOLD[::-1])
+    assert again.infer(noise_predictions(0), guess=0.5).left["queries"] == 18
+    assert again.ledger_.path == tmp_path / "study.ledger"
+    with pytest.raises(LedgerMissingError):
+        rh.set_params(ledger="other.ledger").calibrate(X_HOLD, Y_HOLD)
+    # a ledger in memory that was there before is not in the way of a file
+    fresh = ReusableHoldout(ledger=None).calibrate(*draw(seed=9))
+    Ledger.create(tmp_path / "third.ledger")
+    file = fresh.set_params(ledger=tmp_path / "third.ledger").calibrate(*draw(seed=10)).ledger_
+    assert file.path == tmp_path / "third.ledger"
+
+
 def test_clusters_are_the_units():
     clusters = np.repeat(np.arange(N // 4), 4)
     rh = make(clusters=clusters, vault=0.2)

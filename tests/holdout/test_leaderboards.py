@@ -94,3 +94,22 @@ def test_what_a_metric_of_all_rows_needs() -> None:
         ReusableHoldout().fit(X_TRAIN, three).calibrate(X_HOLD, Y_HOLD).infer(Y_HOLD, metric="f1")
     with pytest.raises(ValueError, match=r"absolute_error\(bound=...\)"):
         make().infer(MODEL, metric="neg_mean_absolute_error")
+
+
+def test_every_score_of_two_classes_refuses_three() -> None:
+    y = np.arange(300) % 3
+    X = np.random.default_rng(0).normal(size=(600, 2))
+    rh = ReusableHoldout(queries=9, mechanism="description_length", random_state=0).fit(X[:300], y)
+    rh.calibrate(X[300:], y)
+    for name in ("f1", "precision", "recall", "auc", "average_precision"):
+        with pytest.raises(ValueError, match=f"^{name} is for two classes, and the training labels have 3; noth"):
+            rh.infer(y, metric=name)
+    assert rh.infer(y, metric="balanced_accuracy").conf_high == 1.0
+    one = ReusableHoldout(queries=9, mechanism="description_length").fit(X[:300], np.full(300, "a"))
+    one.calibrate(X[300:], np.full(300, "a"))
+    with pytest.raises(ValueError, match="balanced_accuracy is for classes, and the training labels have 1; noth"):
+        one.infer(np.full(300, "a"), metric="balanced_accuracy")
+    none = ReusableHoldout(queries=9, mechanism="description_length").calibrate(X[:300], y)
+    for name, wanted in (("f1", "two classes"), ("balanced_accuracy", "classes")):
+        with pytest.raises(ValueError, match=f"{name} is for {wanted}, and none are known: pass classes= to calib"):
+            none.infer(y, metric=name)

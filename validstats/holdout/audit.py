@@ -37,9 +37,6 @@ __all__ = [
     "estimate_drift",
 ]
 
-RECORD_CODE_VERSION = 1
-"""Version of the code of :func:`log_record`. It may not change after a list was seen: another code is another version."""
-
 
 @dataclass(frozen=True)
 class AuditRow:
@@ -415,7 +412,7 @@ def _units(scores: Sequence[float], decimals: int, score: float, n: int) -> tupl
 
 def log_record(units: Sequence[int], values: float) -> float:
     """Return the logarithm of the probability that the record code gives a list of whole numbers out of so many."""
-    # The first is uniform over V values; then .45 c(v - best) + .45 c(v - last) + .1 / V.
+    # The code may not change after a list was seen. The first is uniform over V values; then .45 c(v - best) + .45 c(v - last) + .1 / V.
     total, best, last = -math.log(values), units[0], units[0]
     for unit in units[1:]:
         total += log_near_code(unit, (best, last), values)

@@ -343,8 +343,9 @@ def _ledger_of(holdout: Any) -> Ledger | None:
     before: Ledger | None = getattr(holdout, "ledger_", None)
     if holdout.ledger is not None:
         # a relative path means the file that it meant at first, whatever the folder is now
-        same = before is not None and before.named == str(holdout.ledger)
-        return Ledger.open(before.path if same and before is not None and before.path else holdout.ledger)
+        if before is not None and before.path and before.named == str(holdout.ledger):
+            return Ledger.open(before.path)
+        return Ledger.open(holdout.ledger)
     return before
 
 
