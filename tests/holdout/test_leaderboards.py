@@ -10,7 +10,7 @@ from sklearn import metrics as sk
 from sklearn.linear_model import LinearRegression
 
 from tests.holdout.study import MODEL, X_HOLD, X_TRAIN, Y_HOLD, Y_TRAIN, N, make, noise_predictions
-from validstats.holdout import ReusableHoldout, r2
+from validstats.holdout import Ledger, ReusableHoldout, r2
 
 
 def test_ties_leave_out_what_is_worse_and_pay_for_m_minus_one_comparisons() -> None:
@@ -102,14 +102,23 @@ def test_every_score_of_two_classes_refuses_three() -> None:
     rh = ReusableHoldout(queries=9, mechanism="description_length", random_state=0).fit(X[:300], y)
     rh.calibrate(X[300:], y)
     for name in ("f1", "precision", "recall", "auc", "average_precision"):
-        with pytest.raises(ValueError, match=f"^{name} is for two classes, and the training labels have 3; noth"):
+        with pytest.raises(
+            ValueError, match=f"^{name} is for two classes, and the training labels have 3; noth"
+        ):
             rh.infer(y, metric=name)
     assert rh.infer(y, metric="balanced_accuracy").conf_high == 1.0
-    one = ReusableHoldout(queries=9, mechanism="description_length").fit(X[:300], np.full(300, "a"))
+    one = ReusableHoldout(
+        queries=9, mechanism="description_length", ledger=Ledger.in_memory(secret=b"k")
+    ).fit(X[:300], np.full(300, "a"))
     one.calibrate(X[300:], np.full(300, "a"))
-    with pytest.raises(ValueError, match="balanced_accuracy is for classes, and the training labels have 1; noth"):
+    with pytest.raises(
+        ValueError, match="balanced_accuracy is for classes, and the training labels have 1; noth"
+    ):
         one.infer(np.full(300, "a"), metric="balanced_accuracy")
-    none = ReusableHoldout(queries=9, mechanism="description_length").calibrate(X[:300], y)
+    none = ReusableHoldout(queries=9, mechanism="description_length", ledger=Ledger.in_memory(secret=b"k"))
+    none.calibrate(X[:300], y)
     for name, wanted in (("f1", "two classes"), ("balanced_accuracy", "classes")):
-        with pytest.raises(ValueError, match=f"{name} is for {wanted}, and none are known: pass classes= to calib"):
+        with pytest.raises(
+            ValueError, match=f"{name} is for {wanted}, and none are known: pass classes= to calib"
+        ):
             none.infer(y, metric=name)
