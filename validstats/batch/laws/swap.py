@@ -139,28 +139,47 @@ class _Tails:
 
 @dataclass(frozen=True)
 class SubsetCounts:
-    """Simulated sums of random subsets of the calibration, of all sizes up to the largest."""
+    """Simulated sums of random subsets of the calibration, of all sizes from the smallest to the largest."""
 
-    spread: Float1D  # Standard deviation of the sum of each size, never 0
+    smallest: int
+    spread: Float1D  # Standard deviation of the sum of each size from 1 on, never 0
     above: Int2D  # above, below: Runs whose sum, or mirrored sum, lies in each cell between knots
     below: Int2D
 
+    @property
+    def largest(self) -> int:
+        """The largest size."""
+        return len(self.spread)
 
-def subset_counts(x: Float1D, largest: int, floor: float, seed: int) -> SubsetCounts:
-    """Simulate subset sums of centred scores; those of one size do not depend on the largest size asked for."""
+    def tails(self, risk: float) -> tuple[_Tails, _Tails]:
+        """Convex upper limits of the tails of sums and of mirrored sums."""
+        return self._limits(self.above, risk), self._limits(self.below, risk)
+
+    def _limits(self, counts: Int2D, risk: float) -> _Tails:
+        found = _convex_limits(counts, risk)
+        values = np.vstack(
+            [np.ones((self.smallest - 1, found.shape[1])), found]
+        )  # smaller sizes are not asked for
+        return _Tails(-_KNOT_REACH * self.spread, _KNOT_STEP * self.spread, values)
+
+
+def subset_counts(x: Float1D, smallest: int, largest: int, floor: float, seed: int) -> SubsetCounts:
+    """Simulate subset sums of centred scores; those of one size do not depend on the other sizes asked for."""
     n = x.size
     sizes = np.arange(1, largest + 1)
     # variance of the sum of k of n numbers without replacement: k (n - k) / (n - 1) times their variance
     spread = np.maximum(np.sqrt(x.var() * sizes * (n - sizes) / max(n - 1, 1)), floor)
-    above = np.zeros((largest, _KNOTS + 1), dtype=np.int64)
+    origin, step = -_KNOT_REACH * spread[smallest - 1 :], _KNOT_STEP * spread[smallest - 1 :]
+    above = np.zeros((len(step), _KNOTS + 1), dtype=np.int64)
     below = np.zeros_like(above)
     for block in range(_BLOCKS):
-        draws = np.empty((_RUNS // _BLOCKS, largest), dtype=np.int32)
+        draws = np.empty((largest, _RUNS // _BLOCKS), dtype=np.int32)
         for j in range(largest):
-            draws[:, j] = np.random.default_rng([seed, block, j]).integers(0, n - j, size=len(draws))
+            generator = np.random.default_rng([seed, block, j])
+            draws[j] = generator.integers(0, n - j, size=draws.shape[1], dtype=np.int32)
         values = np.ascontiguousarray(x, dtype=np.float64).copy()
-        subset_sum_counts(draws, values, 1, -_KNOT_REACH * spread, _KNOT_STEP * spread, above, below)
-    return SubsetCounts(spread, above, below)
+        subset_sum_counts(draws.T, values, smallest, origin, step, above, below)
+    return SubsetCounts(smallest, spread, above, below)
 
 
 def _tail_functions(
@@ -174,29 +193,28 @@ def _tail_functions(
     memo: Callable[[Any, Callable[[], Any]], Any],
 ) -> tuple[_Tails, _Tails]:
     """Convex upper limits of P(sum of a random k-subset >= s), for the scores and for their mirror image."""
-    # sizes up to the next power of two, so that batches of many sizes share a simulation
-    largest = min(1 << (max(law.last, 1) - 1).bit_length(), x.size)
+    # sizes up to the next power of two, where batches of many sizes share a simulation
+    smallest, largest = max(law.first, 1), min(1 << (max(law.last, 1) - 1).bit_length(), x.size)
     floor = _FLOOR * float(min(bounds[1], x[-1] + spread) - max(bounds[0], x[0] - spread))
     # bounds that differ from batch to batch share a simulation: a power of two, and none where no sum needs it
     n, floor = x.size, 2.0 ** math.floor(math.log2(floor))
     least = min(n - 1, largest * (n - largest)) / max(n - 1, 1)
     floor = 0.0 if floor <= math.sqrt(variance * least) else floor
-    known: dict[int, SubsetCounts] = memo(("subset sums", floor, seed), dict)
-    # a simulation up to a larger size serves as well, and gives the same
-    if not any(size >= largest for size in known):
-        known[largest] = subset_counts(x - x.mean(), largest, floor, seed)
-    largest = min(size for size in known if size >= largest)
-    counts = known[largest]
-    sizes = law.last - max(law.first, 1) + 1
+    known: list[SubsetCounts] = memo(("subset sums", floor, seed), list)
+    # a simulation of more sizes serves as well, and gives the same; the first batch gets its own sizes alone
+    if not any(c.smallest <= smallest and law.last <= c.largest for c in known):
+        asked = (1, largest) if known else (smallest, max(law.last, 1))
+        known.append(subset_counts(x - x.mean(), *asked, floor, seed))
+    place, counts = next(
+        (place, c)
+        for place, c in enumerate(known)
+        if c.smallest <= smallest and max(law.last, 1) <= c.largest
+    )
+    sizes = law.last - smallest + 1
     # rounded down to a power of 4, so that batches of many sizes share a table of limits
     risk = 4.0 ** math.floor(math.log2(alpha_side * _NUMERICAL_SHARE / 2 / (_KNOTS * sizes)) / 2)
-
-    def tables() -> tuple[_Tails, _Tails]:
-        origin, step = -_KNOT_REACH * counts.spread, _KNOT_STEP * counts.spread
-        above, below = (_convex_limits(part, risk) for part in (counts.above, counts.below))
-        return _Tails(origin, step, above), _Tails(origin, step, below)
-
-    found: tuple[_Tails, _Tails] = memo(("subset tails", largest, floor, seed, risk), tables)
+    key = ("subset tails", place, floor, seed, risk)
+    found: tuple[_Tails, _Tails] = memo(key, lambda: counts.tails(risk))
     return found
 
 
