@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -16,8 +17,12 @@ from validstats.batch import (
     BatchMean,
     BatchPredictor,
     CallableScore,
+    ClassScore,
     CQRScore,
     NormalisedScore,
+    ProbabilityScore,
+    RandomisedAPSScore,
+    RAPSScore,
     Simultaneous,
 )
 
@@ -110,3 +115,23 @@ def test_labels_of_other_kinds(data):
             estimator.calibrate(X, bad)
     with pytest.raises(ValueError, match="y to be passed"):
         estimator.calibrate(X, None)
+
+
+@pytest.mark.parametrize("score", [ProbabilityScore(), APSScore(), RAPSScore(0.1, 1), RandomisedAPSScore()])
+def test_sets_of_two_thresholds_come_from_one_computation_of_the_scores(score) -> None:
+    outputs = np.random.default_rng(3).dirichlet(np.ones(4), size=50)
+    first, second = np.full(50, 0.7), np.linspace(0.1, 1.2, 50)
+    alone = [score.label_set(outputs, threshold) for threshold in (first, second)]
+    with patch.object(score, "class_scores", wraps=score.class_scores) as computed:
+        both = score.label_sets(outputs, first, second)
+    assert computed.call_count == 1
+    assert all(np.array_equal(one, other) for one, other in zip(alone, both, strict=True))
+
+
+def test_a_score_with_sets_of_its_own_is_asked_for_each() -> None:
+    class Everything(ProbabilityScore):
+        def label_set(self, outputs, threshold):
+            return np.ones(outputs.shape, dtype=bool) | super().label_set(outputs, threshold)
+
+    assert all(found.all() for found in Everything().label_sets(np.full((3, 2), 0.5), 0.0, 1.0))
+    assert ClassScore().label_sets(np.full((3, 2), 0.5), 0.0, 1.0) == (None, None)

@@ -231,6 +231,13 @@ class ProbabilityScore(Score):
         """Return the classes whose score is at most the threshold."""
         return np.asarray(self.class_scores(outputs) <= np.reshape(threshold, (-1, 1)))
 
+    def label_sets(self, outputs: AnyArray, *thresholds: float | Float1D) -> tuple[Bool1D | None, ...]:
+        """Return those of several thresholds; the scores of the classes are computed once."""
+        if type(self).label_set is not ProbabilityScore.label_set:
+            return super().label_sets(outputs, *thresholds)
+        scores = self.class_scores(outputs)
+        return tuple(np.asarray(scores <= np.reshape(threshold, (-1, 1))) for threshold in thresholds)
+
 
 class ClassScore(ProbabilityScore):
     """Place of the label among the classes, from 0: what shares of classes are counted from.

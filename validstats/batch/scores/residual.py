@@ -294,6 +294,23 @@ class Score(BaseEstimator):
         """
         return None
 
+    def label_sets(self, outputs: AnyArray, *thresholds: float | Float1D) -> tuple[Bool1D | None, ...]:
+        """Return the label sets of several thresholds.
+
+        Parameters
+        ----------
+        outputs : ndarray with n rows
+            From :meth:`outputs`.
+        *thresholds : float or ndarray of shape (n,)
+            Thresholds, each common or by row.
+
+        Returns
+        -------
+        tuple of ndarray of bool, shape (n, n_classes), or None
+            One a threshold, as :meth:`label_set` gives it.
+        """
+        return tuple(self.label_set(outputs, threshold) for threshold in thresholds)
+
 
 class LabelScore(Score):
     """The label itself: no model is used.

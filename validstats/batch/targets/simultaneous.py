@@ -132,16 +132,16 @@ class Simultaneous(Target):
         ours, naive = np.empty(len(outputs)), np.empty(len(outputs))
         for rows, answer in zip(inquiry.rows, answers, strict=True):
             ours[rows], naive[rows] = answer.threshold, answer.naive_threshold
-        has_sets = score.label_set(outputs[:1], ours[:1]) is not None
+        sets, naive_sets = score.label_sets(outputs, ours, naive)
         intervals = score.interval(outputs, ours, known)
         # the outputs may be the caller's, and another calibration may teach the score anew
         late = None if intervals is None else LateIntervals(copy(score), outputs.copy(), naive, known)
         return {
             "intervals": intervals,
-            "sets": score.label_set(outputs, ours),
+            "sets": sets,
             "naive_late": late,
-            "naive_sets": score.label_set(outputs, naive),
-            "classes": inquiry.classes if has_sets else None,
+            "naive_sets": naive_sets,
+            "classes": inquiry.classes if sets is not None else None,
         }
 
 
