@@ -253,8 +253,12 @@ def _cells(array: AnyArray) -> AnyArray:
 
 
 def _canonical_numbers(array: AnyArray) -> AnyArray:
-    numbers = np.array(array, dtype=np.float64, order="C") + 0.0
-    numbers[np.isnan(numbers)] = np.nan
+    if array.dtype.kind in "iub":
+        return np.array(array, dtype=np.float64, order="C")  # neither a negative zero nor NaN
+    numbers = np.array(array, dtype=np.float64, order="C")
+    numbers += 0.0
+    if np.isnan(numbers.min(initial=0.0)):
+        numbers[np.isnan(numbers)] = np.nan
     return numbers
 
 

@@ -315,10 +315,14 @@ class RegressionRows:
             if values is None:
                 return None
             found = shared.get(id(values))
-            return values[index] if found is None else found
+            return picked(values) if found is None else found
+
+        # rows of a matrix at positions are taken three times as fast as they are indexed
+        places = isinstance(index, np.ndarray) and index.dtype.kind == "i"
+        picked = (lambda values: values.take(index, axis=0)) if places else (lambda values: values[index])
 
         return RegressionRows(
-            y=self.y[index],
+            y=picked(self.y),
             X=some(self.X),
             Z=some(self.Z),
             weights=some(self.weights),

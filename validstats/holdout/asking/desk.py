@@ -158,7 +158,7 @@ class HoldoutSample:
             )
         if array.ndim == 2 and array.shape[1] == 1:
             array = array[:, 0]
-        return array[self.given]
+        return picked(array, self.given)
 
     def values_of(self, prediction: AnyArray, metric: Metric, secret: bytes) -> tuple[Float1D, str]:
         """Return one value a unit, on the scale of [0, 1], and the cache key of predictions in this order."""
@@ -405,11 +405,11 @@ def split_sample(
 
     def take(part: slice, n_before: int) -> HoldoutSample:
         at = rows[part]
-        own = y[at]
+        own = picked(y, at)
         return HoldoutSample(
-            X=X.take(at) if isinstance(X, PartedFeatures) else _safe_indexing(X, at),
+            X=X.take(at) if isinstance(X, PartedFeatures) else picked(X, at),
             y=own,
-            labels=own if labels is y else labels[at],
+            labels=own if labels is y else picked(labels, at),
             unit=None if place is None else place[part] - n_before,
             given=at,
             n_given=len(y),
@@ -425,6 +425,20 @@ def split_sample(
         named,
         vault_rank,
     )
+
+
+_MANY_ROWS = 50_000
+"""Rows from which whole numbers of one byte are picked as bytes."""
+
+
+def picked(values: Any, at: Int1D) -> Any:
+    """Return rows at positions in any order."""
+    if type(values) is not np.ndarray:
+        return _safe_indexing(values, at)
+    whole = values.ndim == 1 and values.dtype.kind in "iu" and values.itemsize == 8
+    if whole and len(values) >= _MANY_ROWS and -128 <= values.min() and values.max() <= 127:
+        return values.astype(np.int8).take(at).astype(values.dtype)  # eight times as many fit the cache
+    return values.take(at, axis=0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -153,7 +153,7 @@ class Metric:
             The same place within [0, 1].
         """
         low, high = self.bounds
-        return (value - low) / (high - low)
+        return value - low if high - low == 1.0 else (value - low) / (high - low)
 
     def from_unit(self, value: float) -> float:
         """Rescale from [0, 1] to the bounds.
@@ -189,12 +189,13 @@ def checked_rows(values: Any, n: int, bounds: tuple[float, float], what: str) ->
             "nothing was charged."
         )
     slack = 1e-12 * (bounds[1] - bounds[0])
-    if not np.all((rows >= bounds[0] - slack) & (rows <= bounds[1] + slack)):
+    low, high = rows.min(initial=bounds[1]), rows.max(initial=bounds[0])  # NaN where there is one
+    if not (low >= bounds[0] - slack and high <= bounds[1] + slack):
         raise ValueError(
             f"The {what} returned values outside its declared bounds [{bounds[0]:zg}, {bounds[1]:zg}] or NaN; "
             "nothing was charged. Declare the bounds, or clip: without bounds there is no guarantee."
         )
-    return np.clip(rows, *bounds)
+    return np.clip(rows, *bounds) if low < bounds[0] or high > bounds[1] else rows
 
 
 def _accuracy_rows(y: AnyArray, prediction: AnyArray, X: Any) -> AnyArray:
