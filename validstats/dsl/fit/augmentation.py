@@ -24,6 +24,7 @@ import numpy as np
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D
 from validstats.dsl.moments import (
     AbsorbedRows,
+    ExplainedScores,
     ModelMoment,
     NewtonResult,
     RegressionRows,
@@ -69,7 +70,7 @@ _BLOCK = 16_384
 _NUMBERS = 131_072
 """Rows times coefficients that are worked on at once where the coefficients are few."""
 
-_FEW_BLOCKS = 8
+_FEW_BLOCKS = 16
 """Most blocks of rows that share clusters or absorbed effects."""
 
 
@@ -191,11 +192,8 @@ class LabelledSample:
     gold: RegressionRows  # labelled rows only, completed with expert labels, in the order of the data
     labelled: Bool1D  # which of the ``n`` rows are labelled
     probability: Float1D  # probability in (0, 1] with which each row was to be labelled
-    # part of the scores that absorbed effects explain; it adds to zero and is taken off for variances
-    # the same for the labels alone, without predictions
-    gold_effect_scores: Float2D | None = None
-    effect_scores: Float2D | None = None
-    effect_leverage: Float1D | None = None  # leverage of every row on absorbed effects
+    # part of the scores that absorbed effects explain, which adds to zero and is taken off for variances, and leverage
+    explained: ExplainedScores | None = None
     design: SamplingDesign = field(default_factory=SamplingDesign)
     clusters: tuple[Int1D, ...] = ()  # codes of dependent rows, for standard errors
     filled: RegressionRows | None = None  # all rows, unknown labels filled in with other labels
@@ -219,6 +217,25 @@ class LabelledSample:
     def positions(self) -> AnyArray:
         """Positions of the labelled rows, shape ``(n_labelled,)``."""
         return np.flatnonzero(self.labelled)
+
+    @property
+    def is_centred(self) -> bool:
+        """Whether absorbed effects explain a part of the scores."""
+        return self.explained is not None and bool(self.explained.effects)
+
+    def effect_scores(self, *, of_labels: bool = False) -> Float2D:
+        """Return what absorbed effects explain of the scores, of the labels alone or with the predictions."""
+        assert self.explained is not None
+        assert self.filled is not None
+        assert self.absorbed is not None
+        carriers = self.filled.X if self.filled.Z is None else self.filled.Z
+        return self.explained.scores(carriers, self.absorbed, int(of_labels))
+
+    def effect_leverage(self, rows: AnyArray | slice = slice(None)) -> Float1D | None:
+        """Return the leverage of some rows on absorbed effects, None where there is none."""
+        if self.explained is None or self.absorbed is None:
+            return None
+        return self.explained.leverage(self.absorbed.take(rows))
 
     @property
     def chosen(self) -> AnyArray | slice:
@@ -276,9 +293,6 @@ class LabelledSample:
             gold=self.gold.take(known),
             labelled=self.labelled[rows],
             probability=self.probability[rows],
-            effect_scores=None if self.effect_scores is None else self.effect_scores[rows],
-            gold_effect_scores=None if self.gold_effect_scores is None else self.gold_effect_scores[rows],
-            effect_leverage=None if self.effect_leverage is None else self.effect_leverage[rows],
             design=self.design.sized.take(rows),
             clusters=tuple(codes[rows] for codes in self.clusters),
             filled=filled,
@@ -317,9 +331,6 @@ class LabelledSample:
             self,
             labelled=np.ones(len(rows), dtype=np.bool_),
             probability=self.gold_probability,
-            effect_scores=None if self.effect_scores is None else self.effect_scores[rows],
-            gold_effect_scores=None if self.gold_effect_scores is None else self.gold_effect_scores[rows],
-            effect_leverage=None if self.effect_leverage is None else self.effect_leverage[rows],
             design=self.drawn,
             clusters=tuple(codes[rows] for codes in self.clusters),
             filled=None if self.filled is None else self.gold,
@@ -511,7 +522,8 @@ def psi_leverage(
             values += component.weight * sample.moment.leverage(component.rows, params, inverse @ matrix.T)
     values *= sample.remainder
     values[sample.labelled] += sample.gold_weights * sample.moment.leverage(sample.gold, params, inverse)
-    return values if sample.effect_leverage is None else values + sample.effect_leverage
+    of_effects = sample.effect_leverage()
+    return values if of_effects is None else values + of_effects
 
 
 def identity_augmentation(term: Any | None, n_params: int, scale: float = 1.0) -> Augmentation:

@@ -345,8 +345,9 @@ class BoundedShare(NamedTuple):
 def _leverage(part: LabelledSample, params: Float1D, bread: Float2D, n_rows: int) -> Float1D:
     """Return ``w mu' x'A x / N`` of the labelled rows of a part, from 0 to .9."""
     leverage = part.gold_weights * part.moment.leverage(part.gold, params, bread / n_rows)
-    if part.effect_leverage is not None:
-        leverage = leverage + part.effect_leverage[part.positions]
+    of_effects = part.effect_leverage(part.positions)
+    if of_effects is not None:
+        leverage = leverage + of_effects
     return np.clip(leverage, 0.0, _LARGEST_LEVERAGE)
 
 
@@ -552,7 +553,7 @@ class _JointInfluence:
     centres: StratumCentres | None = None
 
     def __call__(self, part: LabelledSample, augmentation: Augmentation) -> InfluenceSums:
-        if part.clusters or part.effect_scores is not None:
+        if part.clusters or part.is_centred:
             return InfluenceSums.of(self.rows(part, augmentation), part.clusters)
         known = self.rows(*part.labelled_part(augmentation))
         if self.control is None:
@@ -572,12 +573,12 @@ class _JointInfluence:
         influence = spread_over(part, residual * part.gold_weights[:, None])
         if self.control is not None:
             influence = np.hstack([influence, self.control.influence(part, augmentation)])
-        own, all_of_it = part.gold_effect_scores, part.effect_scores
-        if own is not None and all_of_it is not None:
+        if part.is_centred:
             # what absorbed effects explain of the labels alone, and of the control variate
+            own = part.effect_scores(of_labels=True)
             influence[:, :p] -= own @ self.labels.bread.T
             if self.control is not None:
-                influence[:, p:] -= (own - all_of_it) @ self.control.everywhere.T
+                influence[:, p:] -= (own - part.effect_scores()) @ self.control.everywhere.T
         if self.centres is not None:
             known = self.residuals(*part.labelled_part(augmentation))
             influence = self.centres.taken_off(influence, known, part.probability, part.design, part.labelled)
@@ -784,7 +785,7 @@ def _alone(
 
 def _labels_alone(part: LabelledSample, augmentation: Augmentation, centres: StratumCentres | None) -> bool:
     """Tell whether rows without a label add nothing: nothing is predicted, centred or tied to them by absorbed effects."""
-    return augmentation.is_empty and centres is None and part.effect_scores is None
+    return augmentation.is_empty and centres is None and not part.is_centred
 
 
 def _influence_of(sample: Sample, rows_of: InfluenceRows) -> Callable[[], Float2D] | None:
@@ -866,7 +867,7 @@ class _Influence:
     centres: StratumCentres | None = None
 
     def __call__(self, part: LabelledSample, augmentation: Augmentation) -> InfluenceSums:
-        tied = part.clusters or part.effect_scores is not None
+        tied = part.clusters or part.is_centred
         if tied or self.kind in ("HC2", "HC3") or np.any(self.fit.shift):
             return InfluenceSums.of(self.rows(part, augmentation), part.clusters)
         known = self.rows(*part.labelled_part(augmentation))
@@ -880,8 +881,8 @@ class _Influence:
     def rows(self, part: LabelledSample, augmentation: Augmentation) -> Float2D:
         """Return the influence of every row."""
         psi = self.fit.rows_of(part, augmentation)
-        if part.effect_scores is not None:
-            psi = psi - part.effect_scores
+        if part.is_centred:
+            psi = psi - part.effect_scores()
         influence = self._mapped(psi, part, augmentation)
         if self.centres is not None:
             residual = self.residuals(*part.labelled_part(augmentation))
@@ -1131,11 +1132,9 @@ class _Columns:
                 values, X=values.X[:, self.kept], Z=None if values.Z is None else values.Z[:, self.kept]
             )
 
-        scores, alone = (
-            None if s is None else s[:, self.kept] for s in (part.effect_scores, part.gold_effect_scores)
-        )
         found = tuple(tuple(replace(c, rows=rows(c.rows)) for c in term) for term in terms)
-        return replace(part, gold=rows(part.gold), effect_scores=scores, gold_effect_scores=alone), found
+        filled = None if part.filled is None else rows(part.filled)
+        return replace(part, gold=rows(part.gold), filled=filled), found
 
 
 def _estimable_alone(

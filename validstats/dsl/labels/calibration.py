@@ -658,7 +658,7 @@ def resolve_design(
 def _cluster_strata(clusters: Int1D, strata: AnyArray | None) -> Int1D:
     """Return the strata within which whole clusters were drawn, one where there are none."""
     if strata is None:
-        return np.zeros(len(clusters), dtype=np.int64)
+        return np.broadcast_to(np.int64(0), clusters.shape)
     codes = cluster_codes(strata)
     n_clusters = len(np.unique(clusters))
     pairs = np.unique(np.column_stack([clusters, codes]), axis=0)[:, 0]

@@ -62,6 +62,9 @@ _MOST_FOR_WIDTH = 600
 _CENTRES = 60
 """Most Nystroem centres; up to as many distinct training rows the kernel regression is exact."""
 
+_KERNEL_ROWS = 4096
+"""Rows whose kernels with all centres are held at once."""
+
 _INNER_FOLDS = 5
 """Inner folds of the partially isotonic learner, which has no closed form."""
 
@@ -118,7 +121,13 @@ class _KernelMean:
     solution: Float1D
 
     def __call__(self, at: Float2D) -> Float1D:
-        return self.mean + self.solution @ _Distances.of(self.centres, at, self.free).kernel(self.width)
+        found = np.empty(len(at))
+        for begin in range(0, len(at), _KERNEL_ROWS):
+            some = slice(begin, begin + _KERNEL_ROWS)
+            kernel = _Distances.of(self.centres, at[some], self.free).kernel(self.width)
+            np.dot(self.solution, kernel, out=found[some])
+        found += self.mean
+        return found
 
 
 class StackedLearner(RegressorMixin, BaseEstimator):
@@ -560,7 +569,7 @@ class FoldPlan:
 
 def _folds_of(units: Int1D | range, n_units: int, n_folds: int, seeds: Sequence[int]) -> Int2D:
     rows = np.asarray(units, dtype=np.int64)
-    folds = np.empty((len(seeds), len(rows)), dtype=np.int16 if n_folds < 2**15 else np.int64)
+    folds = np.empty((len(seeds), len(rows)), dtype=np.min_scalar_type(-n_folds))
     for repeat, seed in enumerate(seeds):
         for begin in range(0, len(rows), _FOLDS_AT_ONCE):
             some = slice(begin, begin + _FOLDS_AT_ONCE)

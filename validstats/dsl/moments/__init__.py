@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from validstats.dsl.moments.absorption import AbsorbedRows, Absorber, EffectTable, LevelSums
+from validstats.dsl.moments.absorption import (
+    AbsorbedRows,
+    Absorber,
+    EffectTable,
+    ExplainedScores,
+    LevelSums,
+)
 from validstats.dsl.moments.models import (
     LARGEST_VALUE,
     GLMMoment,
@@ -82,6 +88,7 @@ __all__ = [
     "AbsorbedRows",
     "Absorber",
     "EffectTable",
+    "ExplainedScores",
     "LevelSums",
     "GLMMoment",
     "InstrumentalMoment",

@@ -19,7 +19,7 @@ from scipy.sparse.linalg import splu
 from validstats._typing import AnyArray, Float1D, Float2D, FloatND, Int1D, Int2D
 from validstats.dsl.moments.variance import ClusterSums, sorted_levels
 
-__all__ = ["AbsorbedRows", "Absorber", "EffectTable", "LevelSums"]
+__all__ = ["AbsorbedRows", "Absorber", "EffectTable", "ExplainedScores", "LevelSums"]
 
 
 @dataclass(frozen=True)
@@ -213,6 +213,25 @@ class Absorber:
             solved = self._solver.solve(np.ascontiguousarray(direction.T))
             values[block] += np.einsum("ij,ji->i", direction, solved)
         return values
+
+
+@dataclass(frozen=True)
+class ExplainedScores:
+    """What absorbed effects explain of the scores, and their leverage: kept by level, given for the rows that are asked for."""
+
+    absorber: Absorber
+    # by level, of the design-adjusted outcome with the predictions and of the labels alone; empty where nothing is taken off
+    effects: tuple[Float2D, ...] = ()
+    with_leverage: bool = True
+
+    def scores(self, carriers: Float2D, absorbed: AbsorbedRows, column: int) -> Float2D:
+        """Return the explained part of the scores of rows with these covariates or instruments."""
+        of_rows = self.absorber.fitted(tuple(e[:, column : column + 1] for e in self.effects), absorbed)
+        return carriers * of_rows
+
+    def leverage(self, absorbed: AbsorbedRows) -> Float1D | None:
+        """Return the leverage of rows on the effects, where it is asked for."""
+        return self.absorber.leverage(absorbed) if self.with_leverage else None
 
 
 def _places(levels: Int1D, codes: Int1D) -> Int1D:

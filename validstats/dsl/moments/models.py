@@ -311,15 +311,17 @@ class RegressionRows:
     def take(self, index: AnyArray | slice, shared: Mapping[int, Any] = _NOTHING) -> RegressionRows:
         """Return the rows that an index, a slice or a boolean mask selects; ``shared`` has those of arrays by identity."""
 
+        # rows of a matrix at positions are taken three times as fast as they are indexed
+        places = index if isinstance(index, np.ndarray) and index.dtype.kind == "i" else None
+
+        def picked(values: AnyArray) -> AnyArray:
+            return values[index] if places is None else values.take(places, axis=0)
+
         def some(values: Any) -> Any:
             if values is None:
                 return None
             found = shared.get(id(values))
             return picked(values) if found is None else found
-
-        # rows of a matrix at positions are taken three times as fast as they are indexed
-        places = isinstance(index, np.ndarray) and index.dtype.kind == "i"
-        picked = (lambda values: values.take(index, axis=0)) if places else (lambda values: values[index])
 
         return RegressionRows(
             y=picked(self.y),

@@ -282,10 +282,11 @@ class SamplingDesign:
         return replace(self, sizes=self.cluster_sizes) if self.draws_clusters else self
 
     @property
-    def cluster_sizes(self) -> Int1D:
+    def cluster_sizes(self) -> AnyArray:
         """Number of rows of every row's drawn cluster, shape ``(n,)``."""
         assert self.units is not None
-        return np.bincount(self.units)[self.units] if self.sizes is None else self.sizes
+        # as half words: it is one number a row
+        return np.bincount(self.units).astype(np.int32)[self.units] if self.sizes is None else self.sizes
 
     def row_values(self, constant: FloatND) -> FloatND:
         """Return for every row a constant of all rows or of its stratum, shared by the rows of a drawn cluster."""

@@ -154,6 +154,11 @@ class FilledFrame:
     def _some(self, name: str, rows: AnyArray) -> AnyArray:
         return self.values(name)[rows]
 
+    def forget(self, name: str) -> None:
+        """Let go of a label that was filled in: it is made again where it is asked for."""
+        if name in self._filled:
+            self._values.pop(name, None)
+
     def kept(self, names: Sequence[str]) -> FilledFrame:
         """Return the same rows with copies of some columns: the caller goes on working on theirs."""
         found = FilledFrame(self._units, self._filled, self._rows)
@@ -799,9 +804,15 @@ class RowCoder(ABC):
         """Return rows as a sample with expected scores, those of the machine labels last; others than needed are empty."""
         filled = self.completed(rows, {}, None)
         root = None if rows.weights is None else np.sqrt(rows.weights)
+        gold = filled.take(rows.positions)
+        if self.outcome_label is not None and not self.covariate_labels:
+            # every expected score has an outcome of its own: nobody reads what was filled in
+            filled = replace(filled, y=np.broadcast_to(np.nan, filled.y.shape))
+            if isinstance(rows.frame, FilledFrame):
+                rows.frame.forget(self.outcome_label)
         sample = LabelledSample(
             moment=self.moment,
-            gold=filled.take(rows.positions),
+            gold=gold,
             labelled=rows.labelled,
             probability=rows.probability,
             design=rows.design,

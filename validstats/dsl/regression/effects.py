@@ -40,6 +40,7 @@ from validstats.dsl.moments import (
     AbsorbedRows,
     Absorber,
     EffectTable,
+    ExplainedScores,
     LevelSums,
     RegressionRows,
     SamplingDesign,
@@ -82,10 +83,12 @@ class _Within:
         absorbed = part.absorbed
         plain = scaled_rows(part.filled, absorbed)
         n_columns, fitted = plain.X.shape[1], self.absorber.fitted(self.effects, absorbed)
+        # in the memory of what is taken off: each of these is as large as the rows
+        of_instruments, of_covariates = fitted[:, :-n_columns], fitted[:, -n_columns:]
         inside = replace(
             plain,
-            X=plain.X - fitted[:, -n_columns:],
-            Z=None if plain.Z is None else plain.Z - fitted[:, :-n_columns],
+            X=np.subtract(plain.X, of_covariates, out=of_covariates),
+            Z=None if plain.Z is None else np.subtract(plain.Z, of_instruments, out=of_instruments),
         )
         if self.kept is not None and inside.Z is not None:
             inside = replace(inside, Z=inside.Z[:, self.kept])
@@ -250,16 +253,19 @@ class _Shifted:
         assert part.absorbed is not None
         shift = self.absorber.fitted(self.effects, part.absorbed)[:, 0]
 
-        def moved(rows: RegressionRows, by: Float1D) -> RegressionRows:
-            return replace(rows, y=rows.y - by)
+        gold = replace(part.gold, y=part.gold.y - shift[part.positions])
+        left = sum(map(len, terms[: self.n_used]))
 
-        return (
-            replace(part, gold=moved(part.gold, shift[part.positions])),
-            tuple(
-                tuple(replace(c, rows=moved(c.rows, shift)) for c in term) if k < self.n_used else term
-                for k, term in enumerate(terms)
-            ),
-        )
+        def moved(c: Component) -> Component:
+            nonlocal left
+            left -= 1
+            # the last one in the memory of what is taken off, which is as long as the rows
+            return replace(
+                c, rows=replace(c.rows, y=np.subtract(c.rows.y, shift, out=None if left else shift))
+            )
+
+        used = tuple(tuple(map(moved, term)) for term in terms[: self.n_used])
+        return replace(part, gold=gold), (*used, *terms[self.n_used :])
 
 
 def _adjusted_levels(part: LabelledSample, augmentation: Augmentation) -> LevelSums:
@@ -273,33 +279,15 @@ def _adjusted_levels(part: LabelledSample, augmentation: Augmentation) -> LevelS
 
 
 @dataclass(frozen=True)
-class _EffectScores:
+class _Explained:
     """A change of every part: what the effects explain of the scores, and their leverage."""
 
-    absorber: Absorber
-    effects: tuple[Float2D, ...]
-    with_leverage: bool
+    explained: ExplainedScores
 
     def __call__(
         self, part: LabelledSample, terms: tuple[ScoreTerm, ...]
     ) -> tuple[LabelledSample, tuple[ScoreTerm, ...]]:
-        assert part.filled is not None
-        assert part.absorbed is not None
-        left = part.filled.X if part.filled.Z is None else part.filled.Z
-        # one column after the other: each is as long as the rows
-        scores, of_labels = (
-            left * self.absorber.fitted(tuple(e[:, k : k + 1] for e in self.effects), part.absorbed)
-            for k in (0, 1)
-        )
-        return (
-            replace(
-                part,
-                effect_scores=scores,
-                gold_effect_scores=of_labels,
-                effect_leverage=self.absorber.leverage(part.absorbed) if self.with_leverage else None,
-            ),
-            terms,
-        )
+        return replace(part, explained=self.explained), terms
 
 
 def centre_outcome(
@@ -324,7 +312,8 @@ def centre_outcome(
         sample, terms = sample.changed(_Shifted(absorber, absorber.effects(levels), n_used), terms)
     augmentation = identity_augmentation(first(terms), n_params)
     levels = sample.total(_adjusted_levels, augmentation)
-    return sample.changed(_EffectScores(absorber, absorber.effects(levels), with_leverage), terms)
+    explained = ExplainedScores(absorber, absorber.effects(levels), with_leverage)
+    return sample.changed(_Explained(explained), terms)
 
 
 def _cluster_pairs(part: LabelledSample, _: Augmentation, way: int) -> EffectTable:
@@ -361,7 +350,7 @@ class _WholeClusters:
             within_term(_scaled(term, part.absorbed), self.absorber, effects, part.absorbed) if term else ()
             for term, effects in zip(terms, self.of_terms, strict=True)
         )
-        return replace(part, gold=gold, effect_leverage=self.absorber.leverage(part.absorbed)), found
+        return replace(part, gold=gold, explained=ExplainedScores(self.absorber)), found
 
 
 def transform_whole_clusters(

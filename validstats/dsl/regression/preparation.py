@@ -723,7 +723,7 @@ def _check_rank(
     if not isinstance(sample.moment, LinearMoment | GLMMoment | MultinomialMoment | InstrumentalMoment):
         return
     work = partial(_products, absorber=absorber, design=design)
-    products = sample.total(work, Augmentation(), in_blocks=False)
+    products = sample.total(work, Augmentation(), in_blocks=absorber is not None)
     redundant = []
     if not clearly_apart(products):
         triangle = sample.total(partial(_triangle, absorber=absorber, design=design), Augmentation())

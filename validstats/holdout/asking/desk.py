@@ -436,7 +436,7 @@ def picked(values: Any, at: Int1D) -> Any:
     if type(values) is not np.ndarray:
         return _safe_indexing(values, at)
     whole = values.ndim == 1 and values.dtype.kind in "iu" and values.itemsize == 8
-    if whole and len(values) >= _MANY_ROWS and -128 <= values.min() and values.max() <= 127:
+    if whole and len(values) >= _MANY_ROWS and values.min() >= -128 and values.max() <= 127:
         return values.astype(np.int8).take(at).astype(values.dtype)  # eight times as many fit the cache
     return values.take(at, axis=0)
 
