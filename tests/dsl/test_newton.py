@@ -22,6 +22,15 @@ class TestStoppingOfNewton:
         assert not bounded.converged and bounded.n_iterations == 3
         assert "number of iterations" in bounded.reason
 
+    def test_one_equation_that_is_a_line_is_looked_at_once(self):
+        seen = []
+        found = find_root(
+            lambda b: seen.append(b) or 3.0 - 2.0 * b, lambda b: 2 * np.eye(1), np.ones(1), is_affine=True
+        )
+        assert found.converged and found.params[0] == 1.5 and found.largest_moment == 0.0 and len(seen) == 1
+        lost = find_root(lambda b: 3.0 - 0.0 * b, lambda b: np.zeros((1, 1)), np.ones(1), is_affine=True)
+        assert not lost.converged and "singular" in lost.reason
+
     def test_reasons(self):
         no_root = find_root(lambda b: 1 + b**2, lambda b: np.diag(-2 * b), np.array([0.7]))
         assert "no step" in no_root.reason and no_root.n_iterations < 100

@@ -302,3 +302,12 @@ def test_chances_of_many_rows_start_from_few_and_end_at_the_same_root(monkeypatc
     whole = crossfit._logit(z, y)
     np.testing.assert_allclose(found.predict.slopes, whole.predict.slopes, rtol=1e-12)
     np.testing.assert_allclose(found.inner, whole.inner, rtol=1e-10)
+
+
+def test_kernels_of_many_rows_are_those_of_few() -> None:
+    rng = np.random.default_rng(4)
+    z, y = rng.normal(size=(300, 2)), rng.normal(size=300)
+    predict = _varying(z, y, np.array([True, False])).predict
+    at = rng.normal(size=(2 * crossfit._KERNEL_ROWS + 7, 2))
+    few = np.concatenate([predict(at[begin : begin + 50]) for begin in range(0, len(at), 50)])
+    np.testing.assert_allclose(predict(at), few, rtol=1e-12, atol=1e-13)

@@ -28,6 +28,7 @@ from validstats.holdout.asking.desk import (
     is_estimator,
     name_of,
     plain_digests,
+    picked,
     seal,
     split_sample,
     stacked,
@@ -537,3 +538,23 @@ def test_the_best_possible_score_may_be_guessed_on_every_scale() -> None:
         assert holdout.infer(said, metric="neg_brier_score", guess=guess).left["queries"] == 8 - k
     with pytest.raises(ValueError, match="guess must be between -1 and 0, on the scale of 'neg_brier_score'"):
         holdout.infer(said, metric="neg_brier_score", guess=2e-9)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.arange(60_000) % 3 - 1,
+        np.arange(60_000) % 256 - 128,
+        np.arange(60_000) % 257 - 128,
+        (np.arange(60_000) % 3).astype(np.uint64),
+        np.arange(60_000) % 3 == 1,
+        np.linspace(0, 1, 60_000),
+        np.arange(180_000.0).reshape(60_000, 3),
+        np.array(["no", "yes"] * 30_000),
+    ],
+)
+def test_rows_are_picked_as_they_are_indexed(values) -> None:
+    at = np.random.default_rng(0).permutation(60_000)[:50_000]
+    found = picked(values, at)
+    assert found.dtype == values.dtype
+    np.testing.assert_array_equal(found, values[at])
