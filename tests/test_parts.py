@@ -132,6 +132,19 @@ def test_rows_in_parts_are_the_rows(kind, tmp_path) -> None:
     assert parts.backend == ("polars" if kind.startswith("polars") else "pandas")
 
 
+def test_a_bar_is_shown_where_it_is_asked_for(monkeypatch) -> None:
+    seen = []
+
+    def progress(frames, description, verbose):
+        seen.append((description, verbose))
+        return frames
+
+    monkeypatch.setattr("validstats.runtime.parts.progress", progress)
+    parts = RowParts.of([FRAME])
+    assert parts.n == 5 and list(parts.map(_first_of_part, ["a"], verbose=True, description="rows"))
+    assert seen == [("", False), ("rows", True)]
+
+
 def _sum_beside(frame, index, beside):
     return np.asarray(frame["a"]) + beside
 

@@ -18,7 +18,7 @@ from validstats.evals import BattlesNotIdentifiedError, EvalFileError
 from validstats.evals import sentences as words
 from validstats.evals.doctor import _rank_p_value, _runs_p_value, _sample_p_value, check_skewness
 from validstats.evals.inputs import load
-from validstats.evals.readers import limits
+from validstats.evals.readers import codes_of, limits, verdict_codes
 from validstats.evals.readers import values as score_values
 from validstats.evals.readers.limits import Zip
 
@@ -1146,3 +1146,127 @@ def test_sizes_that_are_refused_are_those_of_the_documentation(tmp_path) -> None
     for size, said in ((1_048_576, "without samples"), (1_048_577, "more than 200 times its size")):
         with pytest.raises(EvalFileError, match=said):
             evals.read(zipped(tmp_path, {"header.json": "{}", "a": b"0" * size}))
+
+
+def test_roles_that_are_given_or_found_twice() -> None:
+    both = evals.read({"item": [1, 2], "human": [1, 0], "audit": [0, 1], "score": [1, 1]})
+    assert both.roles["human"] == "human" and set(both.scores) >= {"score"}
+    wordy = evals.read({"item": [1, 2], "audit": ["a first note", "a second"], "score": [1, 1]})
+    assert "human" not in wordy.roles
+    chance = evals.read(
+        {"item": [1, 2], "pi": [0.5, 1], "probability": [0.1, 0.2], "human": [1, 0], "judge": [1, 1]}
+    )
+    assert chance.roles["probability"] == "probability"
+    assert not {"abstentions"} & {
+        c.code for c in evals.read({"item": [1, 2], "human": [1, None], "judge": [1, 1]}).checks
+    }
+    [one] = [c.sentence for c in evals.read({"item": [1, 2], "judge": [1, None]}).checks]
+    assert one == "1 verdict is missing in 'judge'; they form a class of their own and are not dropped."
+    assert evals.read({"item": [1, 2], "human": [1, 0]}).scores == ()
+    with pytest.raises(
+        EvalFileError, match=r"no column of scores; its columns are 'item', 'note'\. Name one with score="
+    ):
+        evals.read({"item": [1, 2], "note": ["x", "y"]})
+    numbered = evals.read({"problem": [1, 1], "passed": [1, 0], "sample": [5, 6]})
+    assert numbered.frame["sample"].tolist() == [5, 6]
+    clustered = evals.read({"item": [1, 2], "passage": [3, 3], "x": [0, 1], "audited": ["?", "?"]})
+    assert clustered.scores == ("x",) and clustered.clusters == ("passage",)
+    said = evals.read({"item": [1, 2, 3], "judge": ["yes", "no", "Yes"]}).checks
+    assert [c.sentence for c in said if c.code == "words"] == [
+        "Words in 'judge' are read as scores: 'yes' (2 rows) as 1, 'no' (1 row) as 0."
+    ]
+    with pytest.raises(
+        EvalFileError,
+        match="judge= names the column 'j', which the data does not have; its columns are 'item', 's'",
+    ):
+        evals.read({"item": [1], "s": [1]}, judge="j")
+
+
+def test_names_and_verdicts_are_numbered_in_order_of_appearance() -> None:
+    rng = np.random.default_rng(0)
+    columns = [rng.integers(0, 3, 40).astype(str).astype(object) for _ in range(3)]
+    codes, names = codes_of(*columns)
+    order = list(dict.fromkeys(zip(*columns)))
+    assert codes.tolist() == [order.index(row) for row in zip(*columns)]
+    assert names == [" / ".join(row) for row in order]
+    codes, names = verdict_codes(np.array([1.0, np.nan, 0.5, 1.0, -0.0, np.nan]))
+    assert (codes.tolist(), names) == ([0, 1, 2, 0, 3, 1], ["1", "missing", "0.5", "0"])
+
+
+def test_files_without_a_system_are_systems(tmp_path) -> None:
+    paths = []
+    for folder, name, score in (("x", "one", 1), ("y", "one", 0), ("x", "two", 0)):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        paths.append(tmp_path / folder / f"{name}.csv")
+        paths[-1].write_text(f"item,score\n1,{score}\n2,1\n")
+    assert evals.read([paths[0], paths[2]]).systems == ["one", "two"]
+    table = evals.read(paths)
+    assert table.systems == ["x/one", "y/one", "x/two"] and len(table.files) == 3
+    assert [c.sentence for c in table.checks if c.code == "systems-by-file"][1] == (
+        "The rows of 'y/one' name no system; the name of their file stands for it."
+    )
+    for sources in ([paths[0], paths[0]], [paths[0], pd.DataFrame({"item": [1], "score": [1]})]):
+        with pytest.raises(EvalFileError, match="nor do names of files that differ"):
+            evals.read(sources)
+    with_index = pd.DataFrame({"item": [1], "system": ["z"], "score": [1]}, index=["r"])
+    assert evals.read([with_index, with_index.assign(system="q")]).index.tolist() == ["r", "r"]
+    other = evals.read({"item": [1], "system": ["w"], "score": [1]})
+    assert evals.read([evals.read(with_index), other]).index is None
+    repeated = {"problem": [1, 1], "system": ["p", "p"], "passed": [1, 0], "passage": ["k", "k"]}
+    mixed = evals.read([with_index.rename(columns={"item": "problem"}), repeated])
+    assert mixed.format == "long and repeated samples" and mixed.scores == ("score", "passed")
+    assert mixed.clusters == ("passage",)
+
+
+def test_judges_are_named_once_each() -> None:
+    data = {"item": [1, 2], "a": [1, 0], "b": [0, 0], "human": [1, None]}
+    assert evals.read(data, judge=("a", "b")).judges == ("a", "b")
+    with pytest.raises(EvalFileError, match="judge= is an empty list"):
+        evals.read(data, judge=[])
+    with pytest.raises(EvalFileError, match="judge= names 'a' twice"):
+        evals.read(data, judge=["a", "b", "a"])
+
+
+def test_fifty_kinds_of_two_items_each_are_categories() -> None:
+    for kinds, kept in ((50, ("topic",)), (51, ()), (2, ("topic",)), (1, ())):
+        n = max(2 * kinds, 4)
+        data = {"item": range(n), "score": [1, 0] * (n // 2), "topic": [f"k{i % kinds}" for i in range(n)]}
+        assert evals.read(data).categories == kept
+    for letters, kept in ((80, ("topic",)), (81, ())):
+        data = {"item": range(8), "score": [1, 0] * 4, "topic": ["x" * letters, "y"] * 4}
+        assert evals.read(data, keep_text=True).categories == kept
+    gaps = {"item": range(8), "score": [1, 0] * 4, "topic": ["x", "y", "x", "", None, "", None, ""]}
+    assert evals.read(gaps).categories == ()  # three values are fewer than two of each of two kinds
+
+
+def inspect_log(tmp_path, scores, **header):
+    path = tmp_path / "log.json"
+    samples = [
+        {"id": k, "scores": {n: {"value": v} for n, v in each.items()}} for k, each in enumerate(scores)
+    ]
+    path.write_text(json.dumps({"eval": {"model": "m"}, "samples": samples, **header}))
+    return evals.read(path)
+
+
+def test_a_scorer_that_scored_some_samples_is_taken_as_the_humans(tmp_path) -> None:
+    one = inspect_log(tmp_path, [{"a": 1, "b": 0}, {"a": 0}, {"a": 1}])
+    assert (
+        one.roles["human"] == "b" and one.roles["judge"] == "a" and one.names("sample").tolist() == ["1"] * 3
+    )
+    assert [c.sentence for c in one.checks] == [
+        "'b' scored 1 of 3 samples only; it is taken as the humans' score. Pass human= to choose."
+    ]
+    two = inspect_log(tmp_path, [{"a": 1, "b": 0, "c": 1}, {"a": 0}, {"a": 1}])
+    none = inspect_log(tmp_path, [{"b": 0}, {}, {}], status="success")
+    assert "human" not in two.roles and "judge" not in two.roles and not two.checks
+    assert "human" not in none.roles and none.roles["judge"] == "b" and not none.checks
+    stopped = inspect_log(tmp_path, [{"a": 1}], status="started", invalidated=True)
+    assert [c.code for c in stopped.checks] == ["unfinished", "invalidated"]
+
+
+def test_questions_of_80_letters_are_names_of_items(tmp_path) -> None:
+    for letters, items in ((80, ["q" * 80, "r"]), (81, ["0", "r"])):
+        rows = [{"user_input": "q" * letters, "faithfulness": 0.5}, {"user_input": "r", "faithfulness": 1}]
+        path = tmp_path / "ragas.jsonl"
+        path.write_text("\n".join(map(json.dumps, rows)))
+        assert evals.read(path).items == items

@@ -349,6 +349,51 @@ def test_pairs_with_labels_of_both_are_a_mean_of_differences(scale) -> None:
         assert mean == pytest.approx(expected)
 
 
+def shuffled(data, seed=0):
+    return data.sample(frac=1.0, random_state=seed).reset_index(drop=True)
+
+
+@pytest.mark.parametrize("kind", ["pairs", "pairs of samples", "contrast", "weights", "counts"])
+def test_the_order_of_rows_changes_nothing(kind) -> None:
+    options = {}
+    if kind in ("pairs", "contrast"):
+        data = answers_of_two(4, both=kind == "pairs")
+    elif kind == "pairs of samples":
+        data = pd.concat([answers_of_two(k, both=True).assign(sample=k) for k in (4, 5)])
+    else:
+        data = two_systems(
+            D, more={"passage": [f"p{k // 2}" for k in range(12)], "w": np.arange(12) % 3 + 1.0}
+        )
+        data = data.assign(score=data["score"].round()) if kind == "counts" else data
+        options = {"weights": "w", "clusters": "passage"} if kind == "weights" else {"score": "score"}
+    one = evals.compare(data, "a" if "a" in set(data["system"]) else "new", **options)
+    for seed in (1, 2):
+        other = evals.compare(shuffled(data, seed), one.a, one.b, **options)
+        assert (other.method, other.n_items, other.n_discordant) == (
+            one.method,
+            one.n_items,
+            one.n_discordant,
+        )
+        if kind == "pairs of samples":  # whose folds are of rows
+            assert other.naive == pytest.approx(one.naive)
+            assert abs(other.estimate - one.estimate) < one.std_error / 4
+            continue
+        for name in ("estimate", "conf_low", "conf_high", "std_error", "p_value", "mean_a", "mean_b"):
+            assert getattr(other, name) == pytest.approx(getattr(one, name), rel=1e-9), name
+
+
+def test_two_answers_of_one_system_to_one_sample_are_no_pair() -> None:
+    """Differences of pairs need one answer of each system; else the systems are contrasted."""
+    data = answers_of_two(4, both=True).assign(sample=1)
+    assert evals.compare(data).method.startswith("differences of pairs")
+    twice = pd.concat([data, data.iloc[[0]].assign(sample=2)])
+    assert evals.compare(twice).method.startswith("differences of pairs, ")
+    unnumbered = pd.concat([data, data.iloc[[0]]]).drop(columns="sample")
+    assert evals.compare(unnumbered).method.startswith("contrast of two judged systems")
+    apart = data.assign(sample=data["system"].map({"a": 1, "b": 2}))
+    assert evals.compare(apart).method.startswith("contrast of two judged systems")
+
+
 def test_four_in_five_labelled_pairs_are_enough_for_differences() -> None:
     """Of ten items with labels eight have both, or seven."""
     data = answers_of_two(5, n=40)
@@ -561,6 +606,53 @@ def test_the_lowest_category_allows_for_all_by_its_influence() -> None:
     assert result.answer.endswith(
         f"The lowest category is x: {100 * mean:.1f} % ({100 * low:.1f} to {100 * high:.1f} %), allowing for 2 categories"
     )
+
+
+def test_categories_of_one_labelled_unit_or_of_none_are_open() -> None:
+    n = 60
+    passage = np.arange(n) // 4
+    topic = np.where(passage == 0, "one", np.where(passage == 1, "none", "many"))
+    rng = np.random.default_rng(0)
+    human = (rng.random(n) < 0.6).astype(float)
+    judge = np.where(rng.random(n) < 0.8, human, 1 - human)
+    human[(passage % 2 == 1) & (passage > 1) | (passage == 1)] = np.nan
+    data = {"item": np.arange(n), "passage": passage, "topic": topic, "judge": judge, "human": human}
+    result = evals.evaluate(data, by="topic", clusters="passage")
+    rows = dict(
+        zip(
+            result.terms,
+            np.column_stack(
+                [result.estimates, result.lows, result.highs, result.judge_estimates, result.human_estimates]
+            ),
+        )
+    )
+    known = human[topic == "one"].mean()
+    np.testing.assert_allclose(rows["one"], [known, 0, 1, judge[topic == "one"].mean(), known])
+    np.testing.assert_allclose(rows["none"], [np.nan, 0, 1, judge[topic == "none"].mean(), np.nan])
+    assert 0 < rows["many"][1] < rows["many"][0] < rows["many"][2] < 1
+    assert np.isnan(result.std_errors[[list(result.terms).index(t) for t in ("one", "none")]]).all()
+    assert "The lowest category is many" in result.answer and "allowing for 1 categories" in result.answer
+    numbers = evals.evaluate(
+        {k: (10 * v if k in ("judge", "human") else v) for k, v in data.items()},
+        by="topic",
+        clusters="passage",
+    )
+    at = list(numbers.terms).index("one")
+    assert (numbers.lows[at], numbers.highs[at], numbers.estimates[at]) == (-np.inf, np.inf, 10 * known)
+    alone = evals.evaluate(
+        {k: data[k] for k in ("item", "passage", "topic", "judge")}, by="topic", clusters="passage"
+    )
+    at = list(alone.terms).index("none")
+    assert (alone.lows[at], alone.highs[at]) == (0.0, 1.0) and alone.estimates[at] == judge[
+        topic == "none"
+    ].mean()
+    single = evals.evaluate({**data, "topic": np.where(np.arange(n) == 0, "row", "rest")}, by="topic")
+    at = list(single.terms).index("row")
+    assert single.n_items[at] == 1 and (
+        single.lows[at] > 0.0 or single.highs[at] < 1.0 or single.estimates[at] == human[0]
+    )
+    with pytest.raises(EvalFileError, match=r"All rows belong to one unit \(passage\)"):
+        evals.evaluate({k: np.asarray(v)[:4] for k, v in data.items() if k != "human"}, clusters="passage")
 
 
 def test_a_judge_is_lenient_strict_or_within() -> None:
