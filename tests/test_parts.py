@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 import weakref
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from validstats.exceptions import StreamingError
 from validstats.runtime import RowParts, filled, is_parts, sliced, stacked, within
 
 dask = pytest.importorskip("dask")
@@ -39,6 +41,7 @@ def test_pieces_of_any_kinds_are_one_array(kinds) -> None:
     assert whole.tolist() == expected
     numbers = set(kinds) <= set("fiub")
     assert (whole.dtype.kind in "fiub") is numbers
+    assert kinds != "UU" or whole.dtype.kind == "U"  # of one kind they keep it
     assert not numbers or whole.dtype == np.result_type(*(piece.dtype for piece in pieces))
 
 
@@ -173,6 +176,81 @@ def test_a_function_that_fails_on_a_part_fails_with_its_own_error(monkeypatch) -
             monkeypatch.delitem(sys.modules, f"distributed.{name}", raising=False)
         with pytest.raises(ZeroDivisionError):
             list(parts.map(_divided_by_0, ["a"]))
+
+
+class Killed(Exception):
+    """What a scheduler raises where workers die."""
+
+
+class Lost(Exception):
+    """What a client raises where the cluster is gone."""
+
+
+def cluster(monkeypatch, results, default=None):
+    """Modules of a cluster whose client computes what is given, and the order in which results were asked for."""
+    asked = []
+
+    class Future:
+        def __init__(self, value):
+            self.value = value
+
+        def result(self):
+            asked.append(self.value)
+            if isinstance(self.value, Exception):
+                raise self.value
+            return self.value
+
+    class Client:
+        def compute(self, tasks):
+            return [Future(value) for value in results]
+
+    def default_client():
+        if default is not None:
+            raise default
+        return Client()
+
+    monkeypatch.setitem(sys.modules, "distributed", SimpleNamespace(default_client=default_client))
+    monkeypatch.setitem(sys.modules, "distributed.scheduler", SimpleNamespace(KilledWorker=Killed))
+    monkeypatch.setitem(sys.modules, "distributed.client", SimpleNamespace(FutureCancelledError=Lost))
+    return asked
+
+
+def test_what_dies_with_a_cluster_is_what_its_modules_raise(monkeypatch) -> None:
+    deaths = sys.modules["validstats.runtime.parts"]._deaths
+    cluster(monkeypatch, [])
+    assert deaths() == (Killed, Lost)
+    for name in ("scheduler", "client"):
+        with monkeypatch.context() as without:
+            without.delitem(sys.modules, f"distributed.{name}")
+            assert deaths() == ()
+
+
+@pytest.mark.parametrize("error", [Killed, Lost, ZeroDivisionError])
+def test_results_of_a_cluster_come_one_by_one_and_deaths_are_said(monkeypatch, error) -> None:
+    import dask.dataframe as dd
+
+    parts = RowParts.of(dd.from_pandas(FRAME, npartitions=2, sort=False))
+    asked = cluster(monkeypatch, [1, 2])
+    results = parts.map(_first_of_part, ["a"])
+    assert (next(results), asked) == (1, [1]) and (next(results), asked) == (2, [1, 2])
+    cluster(monkeypatch, [1, error("gone")])
+    with pytest.raises(StreamingError if error is not ZeroDivisionError else error, match="gone"):
+        list(parts.map(_first_of_part, ["a"]))
+
+
+def test_the_client_is_that_of_the_cluster_unless_dask_computes_here(monkeypatch) -> None:
+    client = sys.modules["validstats.runtime.parts"]._client
+    cluster(monkeypatch, [])
+    for scheduler in ("distributed", "dask.distributed"):
+        with dask.config.set(scheduler=scheduler):
+            assert client() is not None
+    assert client() is not None
+    with dask.config.set(scheduler="threads"):
+        assert client() is None
+    cluster(monkeypatch, [], ValueError("no client"))
+    assert client() is None
+    monkeypatch.delitem(sys.modules, "distributed")
+    assert client() is None
 
 
 def _divided_by_0(frame, index):
