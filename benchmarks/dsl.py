@@ -158,12 +158,20 @@ def agreement(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
     return f"estimates within {point:.2g} standard errors, interval lengths within {width:.1%}"
 
 
+CHECKED = (
+    "ours reads a data frame with its labels, which the others have as arrays that are split already, checks both, says where labels "
+    "are too skewed for a normal law, and keeps what its table and further questions need"
+)
+"""What the public call does more than those that take arrays."""
+
+
 def compared(answers: dict[str, Any]) -> str:
     """Say how far the answers of the peer are from ours, and what machine labels gain."""
     if OURS not in answers:
         return ""
     found = [agreement(answers[OURS], answers[PEER])] if PEER in answers else []
-    return "; ".join([*found, *([gained_length(answers[OURS], answers[ALONE])] if ALONE in answers else [])])
+    gained = [gained_length(answers[OURS], answers[ALONE])] if ALONE in answers else []
+    return "; ".join([*found, *gained, CHECKED])
 
 
 @cache
@@ -235,7 +243,10 @@ def gold_implementations(task: str, n: int) -> Implementations:
 
 def gold_spec(task: str, n: int) -> Spec:
     """Labels alone beside statsmodels, which sees the labelled rows only."""
-    note = "ours checks all rows, corrects for few labels, and gives the machine's answer beside it when it is asked for"
+    note = (
+        "ours and the formula read a data frame, the other has arrays; ours checks all rows, corrects for few labels, and gives the "
+        "machine's answer beside it when it is asked for"
+    )
     implementations = partial(gold_implementations, task, n)
     return Spec(
         "dsl", f"{task} by labels alone", n, implementations, repeats=7 if n < 10**6 else 3, note=note

@@ -70,7 +70,10 @@ def phases(table: tuple[pd.DataFrame, pd.Series], task: str, estimator: str) -> 
             DesignSupervised(estimator=estimator, random_state=0).fit(frame, surrogate="q").calibrate(labels)
         )  # type: ignore[arg-type]
         seconds["reading"] = time.process_time() - began
-        with timed(preparation.FrameStudy, "sample", seconds, "formula and design"):
+        with (
+            timed(preparation.FrameStudy, "sample", seconds, "formula and design"),
+            timed(preparation.FrameStudy, "labels_alone", seconds, "formula and design"),
+        ):
             fitted.infer(formula, model=task).confidence_interval()  # type: ignore[arg-type]
         seconds["call"] = time.process_time() - began
     seconds["first stage"] = seconds["fits"] + seconds["completions"]

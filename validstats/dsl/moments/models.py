@@ -65,10 +65,13 @@ def scale_rows_and_columns(jacobian: Float2D) -> tuple[Float1D, Float1D]:
     # Ruiz (2001), A scaling algorithm to equilibrate both rows and columns norms in matrices,
     # RAL-TR-2001-034.
     rows, columns = np.ones(len(jacobian)), np.ones(len(jacobian))
+    scaled = np.abs(jacobian)
     for _ in range(_SCALING_PASSES):
-        for factors, axis in ((rows, 1), (columns, 0)):
-            largest = np.max(np.abs(rows[:, None] * jacobian * columns), axis=axis)
-            factors /= np.where(largest > 0.0, largest, 1.0)
+        for factors, values in ((rows, scaled.T), (columns, scaled)):
+            largest = values.max(axis=0)
+            largest[largest == 0.0] = 1.0
+            factors /= largest
+            values /= largest
     return rows, columns
 
 
