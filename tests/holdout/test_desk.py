@@ -195,6 +195,21 @@ def test_classifiers_of_numbers_are_guessed_by_the_numbers_of_their_classes() ->
     with pytest.raises(ValueError, match="Invalid classes: expected 0, 1"):
         part.guess(OfNumbers(broken=True), NAMED_METRICS["accuracy"], "cv")
 
+    class Mute(OfNumbers):
+        """It is fitted to words, and says nothing of them: no coding is tried for that."""
+
+        def fit(self, X, y):
+            self.classes_ = np.unique(y)
+            return self
+
+        def predict(self, X):
+            if self.classes_.dtype.kind not in "iu":
+                raise ValueError("nothing to say")
+            return np.zeros(len(X), dtype=int)
+
+    with pytest.raises(ValueError, match="nothing to say"):
+        part.guess(Mute(), NAMED_METRICS["accuracy"], "cv")
+
     class Failing(KNeighborsRegressor):
         def fit(self, X, y):
             raise ValueError("no neighbours")

@@ -134,12 +134,19 @@ def test_rows_of_the_vault_stay_in_it_and_others_never_come_in(ids: bool) -> Non
     assert rh.final(MODEL).n_reference == len(sealed)
 
 
-def test_equal_rows_at_the_edge_of_the_vault_are_refused() -> None:
+def test_equal_rows_stay_on_their_side_of_the_vault_when_others_join() -> None:
     X, y = np.ones((100, 1)), np.ones(100, int)
-    rh = ReusableHoldout(queries=5, mechanism="description_length", vault=0.2)
-    rh.calibrate(X, y)
-    with pytest.raises(ValueError, match=r"calibrate\(\.\.\., ids=\.\.\.\)"):
-        rh.extend(np.zeros((10, 1)), np.zeros(10, int))
+    ledger = Ledger.in_memory(secret=next_secret())
+    rh = ReusableHoldout(queries=5, mechanism="description_length", vault=0.2, ledger=ledger)
+    sealed = set(rh.calibrate(X, y).desk_.parts.vault.given.tolist())
+    assert len(sealed) == 20 and sealed != set(range(20)) and sealed != set(range(80, 100))
+    for n in (110, 150):
+        rh.extend(np.ones((n - len(y), 1)), np.ones(n - len(y), int))
+        y = np.ones(n, int)
+        now = set(rh.desk_.parts.vault.given.tolist())
+        assert {i for i in now if i < 100} == sealed and abs(len(now) - 0.2 * n) < 4 * math.sqrt(n * 0.16)
+    again = ReusableHoldout(queries=5, mechanism="description_length", vault=0.2, ledger=ledger)
+    assert set(again.calibrate(np.ones((150, 1)), y).desk_.parts.vault.given.tolist()) == now
 
 
 @pytest.mark.parametrize("kind", ["array", "pandas", "indexed", "polars", "sparse"])

@@ -324,6 +324,26 @@ def test_a_model_that_keeps_holdout_rows_is_warned_about(model: object, asked: R
         asked.infer(model.fit(X, Y), guess=0.7)
 
 
+def test_only_tables_of_rows_that_a_model_keeps_are_looked_for(asked: ReusableHoldout) -> None:
+    class Keeping:
+        """A model with a line of numbers where others keep rows, and with the holdout's rows where it is told."""
+
+        def __init__(self, **kept: object) -> None:
+            vars(self).update(kept)
+
+        def predict(self, rows: object) -> np.ndarray:
+            return np.zeros(len(rows), dtype=int)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DataReuseWarning)
+        asked.infer(Keeping(_fit_X=X[:, 0], X_train_=None), guess=0.5)
+    with pytest.warns(DataReuseWarning, match="The rows that Keeping was fitted on"):
+        asked.infer(Keeping(_fit_X=X[:, 0], X_train_=X), guess=0.5)
+    inner = Keeping(estimator_=Keeping(support_vectors_=X))
+    with pytest.warns(DataReuseWarning, match="The rows that Keeping was fitted on"):
+        asked.infer(Keeping(best_estimator_=inner), guess=0.5)
+
+
 def test_other_training_rows_are_no_cause_for_alarm(asked: ReusableHoldout) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", DataReuseWarning)

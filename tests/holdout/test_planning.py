@@ -278,10 +278,16 @@ def test_the_ends_of_what_may_be_declared() -> None:
         {"discordant": 1.1},
         {"baseline": 1.1},
     ):
-        with pytest.raises(ValueError, match=next(iter(wrong))):
-            plan(100, 5, **wrong)
+        for release in ("guess", "numeric", "difference", "leaderboard"):  # whether it is read there or not
+            with pytest.raises(ValueError, match=f"^{next(iter(wrong))} must"):
+                plan(100, 5, release=release, **wrong)
     with pytest.raises(ValueError, match="width must be"):
         plan(100, width=0.0)
+    alone = plan(100, 1).half_width
+    with pytest.raises(
+        ValueError, match=rf"^n=100 rows give no answer within 0\.001: one alone is within {alone:.3g}\. A"
+    ):
+        plan(100, width=0.001)
     with pytest.raises(ValueError, match="candidates must be at least 1"):
         plan(100, 5, candidates=0)
 

@@ -16,6 +16,7 @@ from validstats.intake import (
     holdout_fingerprint,
     keyed_ranks,
     keyed_row_digests,
+    ranks_apart,
     row_marks,
     totals_of_units,
 )
@@ -231,3 +232,24 @@ def test_questions_are_known_by_their_values_in_any_type() -> None:
     assert ask_digest(SECRET, days) == ask_digest(SECRET, days.astype("datetime64[ns]").astype(np.int64))
     different = [1, 1.5, "1", True, None, b"1", np.array([1]), np.array([[1]]), np.array(["1"])]
     assert len({ask_digest(SECRET, each) for each in different}) == len(different)
+
+
+def test_equal_rows_are_told_apart_by_how_many_came_before() -> None:
+    """By a slow count: the first keeps its rank, and the k-th after it has one of its rank and of k."""
+    kinds = np.random.default_rng(0).integers(0, 9, 60)
+    ranks = np.random.default_rng(1).integers(0, 2**63, 9, dtype=np.uint64)[kinds]
+    expected, before = [], {}
+    for rank in ranks.tolist():
+        k = before.get(rank, 0)
+        before[rank] = k + 1
+        word = np.array([[rank, k]], dtype=np.uint64)
+        expected.append(rank if k == 0 else int(keyed_ranks(SECRET, word, "equal rows")[0]))
+    found, order = ranks_apart(SECRET, ranks)
+    assert found.tolist() == expected and len(set(expected)) == 60
+    assert order.tolist() == sorted(range(60), key=expected.__getitem__)
+    alone = np.unique(ranks)[::-1].copy()
+    assert (
+        ranks_apart(SECRET, alone)[0] is alone
+        and ranks_apart(SECRET, alone)[1].tolist() == list(range(9))[::-1]
+    )
+    assert ranks_apart(SECRET, alone[:1])[1].tolist() == [0]

@@ -23,6 +23,7 @@ from validstats.intake.digests import (
     holdout_fingerprint,
     keyed_ranks,
     keyed_row_digests,
+    ranks_apart,
     totals_of_units,
 )
 from validstats.intake.files import TableError, TableFormat, read_table, read_words
@@ -64,6 +65,7 @@ __all__ = [
     "derive_key",
     "holdout_fingerprint",
     "keyed_ranks",
+    "ranks_apart",
     "keyed_row_digests",
     "totals_of_units",
     "TableError",

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from validstats._typing import AnyArray
+from validstats._typing import AnyArray, Int1D
 from validstats.intake.frames import columns, is_frame
 from validstats.intake.kinds import is_missing
 
@@ -27,6 +27,7 @@ __all__ = [
     "derive_key",
     "holdout_fingerprint",
     "keyed_ranks",
+    "ranks_apart",
     "keyed_row_digests",
     "totals_of_units",
 ]
@@ -175,6 +176,25 @@ def holdout_fingerprint(secret: bytes, digests: UInt64) -> str:
 def keyed_ranks(secret: bytes, digests: UInt64, purpose: str) -> UInt64:
     """Rank rows by a secret, in the same way whatever order they come in and whichever others come with them."""
     return _mixed(digests, derive_key(secret, "order", purpose), 0)
+
+
+def ranks_apart(secret: bytes, ranks: UInt64) -> tuple[UInt64, Int1D]:
+    """Give rows of equal rank ranks of their own, by the number of equal ones before each, and the order of all."""
+    # Equal rows would stand side by side otherwise, in the order in which they were handed over, although what is said about
+    # each of them may differ and go with that order.
+    order = np.argsort(ranks, kind="stable")
+    ordered = ranks[order]
+    equal = np.concatenate([np.zeros(1, dtype=np.bool_), ordered[1:] == ordered[:-1]])
+    again = np.flatnonzero(equal)
+    if not again.size:
+        return ranks, order
+    firsts = np.flatnonzero(~equal)
+    number = again - firsts[np.searchsorted(firsts, again) - 1]
+    apart = ranks.copy()
+    apart[order[again]] = keyed_ranks(
+        secret, np.column_stack([ordered[again], number.astype(np.uint64)]), "equal rows"
+    )
+    return apart, np.argsort(apart, kind="stable")
 
 
 def totals_of_units(secret: bytes, digests: UInt64, unit: AnyArray) -> UInt64:

@@ -71,6 +71,7 @@ from validstats.intake import (
     is_frame,
     keyed_ranks,
     keyed_row_digests,
+    ranks_apart,
     read_array,
     requested_parameters,
     row_digests,
@@ -378,7 +379,8 @@ def split_sample(
 ) -> Split:
     """Order the holdout by a secret and set the vault aside, up to a rank where rows joined one that was set aside before."""
     # The order depends on the rows and the secret only, so that the same rows in any order give the same
-    # parts; on the identifiers alone, where there are any, so that features may change.
+    # parts; on the identifiers alone, where there are any, so that features may change. Rows that are equal in
+    # everything are told apart by how many of them came before.
     digests = digests_of(secret, X, y, clusters)
     fingerprint = holdout_fingerprint(secret, digests)
     named = None
@@ -388,7 +390,7 @@ def split_sample(
     unit = None if clusters is None else np.unique(clusters, return_inverse=True)[1]
     ranks = keyed_ranks(secret, digests if unit is None else totals_of_units(secret, digests, unit), "units")
     del digests  # many rows: the copy of their features comes next
-    order = np.argsort(ranks, kind="stable")
+    ranks, order = ranks_apart(secret, ranks)
     n_vault = round(vault * len(order))
     if vault_rank is not None:
         last = np.uint64(int(vault_rank or "0", 16))
@@ -664,8 +666,8 @@ class Desk:
         steps = getattr(inner, "steps", None)
         inner = steps[-1][1] if steps else inner
         for name in ("_fit_X", "X_train_", "support_vectors_"):
-            kept = getattr(inner, name, None)
-            shared = "" if kept is None or np.ndim(kept) != 2 else self.parts.shared_with(kept)
+            kept: Any = getattr(inner, name, None)
+            shared = self.parts.shared_with(kept) if np.ndim(kept) == 2 else ""
             if shared:
                 what = f"The rows that {type(inner).__name__} was fitted on"
                 consequence = "its answer is no statement about new rows."

@@ -221,14 +221,6 @@ def extend_desk(desk: Desk, X: Any, y: Any, clusters: Any, ids: Any, check_reuse
         namespace=parts.namespace,
     )
     _, together, rows = handed.under(desk.books.ledger, parts.vault_rank or "")
-    if parts.vault is not None:
-        assert together.vault is not None
-        sealed = int((together.vault.given < parts.vault.n_given).sum())
-        if sealed != parts.vault.n_rows:
-            raise ValueError(
-                "The last row of the vault is equal to others, so that it cannot be told which of them are sealed. Bind the "
-                "holdout with identifiers, calibrate(..., ids=...), to let rows join it; nothing was changed."
-            )
     if check_reuse and desk.training is not None:
         warn_about_reuse(desk.training.X, together)
     books = desk.books.extend(parts.bound, rows, together.reusable.n_units, together.vault_rank)

@@ -54,7 +54,7 @@ def counter_generator(secret: bytes, index: int, stream: str = "answer") -> np.r
 GENESIS: Final = "0" * 64
 """What the first entry names as its predecessor."""
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 
 SNAPSHOT: Final = 64
 """Every so many entries the whole state is written; the others hold what changed."""
