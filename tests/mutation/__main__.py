@@ -60,6 +60,7 @@ MODULES = {
     ),
     "evals": ("evals/*", "evals/statistics/*", "evals/readers/*"),
     "hunt": ("validity/hunt", "validity/priors"),
+    "claims": ("validity/claims/*",),
     "rows": ("intake/marks", "intake/digests", "pipeline", "runtime/parts"),
     "cells": ("dsl/fit/cell_intervals", "dsl/sequence/forward"),
     "asking": (
@@ -80,6 +81,7 @@ TESTS = {
     "mi": ("tests/mi",),
     "evals": ("tests/evals",),
     "hunt": ("tests/validity/test_hunt.py",),
+    "claims": ("tests/validity/test_claims.py", "tests/validity/test_planted_faults.py"),
     "rows": (
         "tests/intake/test_row_words.py",
         "tests/intake/test_sketches.py",

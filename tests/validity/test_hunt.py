@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import signal
@@ -314,14 +315,30 @@ def test_a_bar_sees_every_hundredth_once(monkeypatch) -> None:
     shown = []
 
     def seen(steps, total, description, verbose):
+        asked.append((total, verbose))
         for step in steps:
             shown.append((description, step))
             yield step
 
+    asked = []
     monkeypatch.setattr(sys.modules["validstats.validity.hunt"], "progress", seen)
     hunt([SURE], n_trials=900, confirm_trials=40)
     search = [step for description, step in shown if description == "hunt"]
+    assert asked == [(100, False)] * 2
     assert search == list(range(len(search))) and 30 < len(search) <= 100
+
+
+def test_what_is_not_asked_for_is_as_the_documentation_says() -> None:
+    """Ten settings are tried again, 2,000 times each, from the seed 0."""
+    defaults = {name: p.default for name, p in inspect.signature(hunt).parameters.items() if name != "claims"}
+    assert defaults == {
+        "minutes": None, "n_trials": None, "n_confirmed": 10, "confirm_trials": 2000, "random_state": 0,
+        "n_jobs": None, "store": None, "verbose": False,
+    }  # fmt: skip
+    plain = Trial(True)
+    assert np.isnan([plain.width, plain.reference_width]).all() and plain.fault == ""
+    assert (plain.reference_held, plain.decided, plain.reference_decided) == (None, None, None)
+    assert (SURE.kind, SURE.reference, Uniform(0, 1).says) == ("finite-sample", "", "")
 
 
 def test_the_widest_settings_have_a_table_where_there_are_any() -> None:
