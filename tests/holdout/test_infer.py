@@ -23,6 +23,7 @@ from validstats.holdout import (
     ReusableHoldout,
     absolute_error,
     kraft_e_value,
+    r2,
     squared_error,
     subgroup_accuracy,
 )
@@ -292,3 +293,41 @@ def test_a_process_that_dies_inside_a_function_has_paid(tmp_path):
     rh = make(path)
     assert rh.nats_ == pytest.approx(np.log(1000))
     assert [e.release for e in rh.ledger_.entries()].count("error") == 1
+
+
+def test_questions_are_called_by_their_name_or_by_what_is_asked():
+    import functools
+
+    def first_column(X, y):
+        return (X[:, 0] > 0).astype(float)
+
+    class Share:
+        def __call__(self, X, y):
+            return (X[:, 0] > 0).astype(float)
+
+    rh = make()
+    for function, name, called in (
+        (first_column, None, "first_column"),
+        (first_column, "share of the first", "share of the first"),
+        (functools.partial(first_column), None, "query"),
+        (Share(), None, "query"),
+        (Share(), "another", "another"),
+    ):
+        assert rh.query(function, bounds=(0, 1), guess=0.5, query_id=name).question == called
+    assert rh.infer(MODEL, guess=0.7).question == "accuracy: LogisticRegression"
+    assert rh.infer(MODEL, guess=0.7, query_id="week 3").question == "accuracy: week 3"
+    assert rh.infer(1 - MODEL.predict(X_HOLD), guess=0.75).question == "accuracy: predictions"
+    with pytest.raises(ValueError, match="stands for the function 'Share' with bounds"):
+        rh.query(lambda X, y: y, bounds=(0, 1), guess=0.5, query_id="another")
+
+
+def test_an_explained_variance_may_be_guessed_as_low_as_one_likes():
+    rng = np.random.default_rng(0)
+    x = rng.random((900, 1))
+    rh = ReusableHoldout(queries=4, mechanism="description_length").calibrate(x, x[:, 0])
+    metric = r2(bounds=(0, 1))
+    assert rh.infer(x[:, 0], metric=metric, guess=-7.0).conf_high == 1.0
+    with pytest.raises(ValueError, match="guess must be at most 1, on the scale of 'r2"):
+        rh.infer(1 - x[:, 0], metric=metric, guess=1.1)
+    awful = rh.infer(np.round(1 - x[:, 0]), metric=metric)
+    assert awful.conf_low == -np.inf and awful.conf_high < 0

@@ -116,6 +116,10 @@ def test_two_thousand_rows_answer_nineteen_questions_within_five_points() -> Non
     assert (plan(2_000, width=0.05).queries, plan(queries=20, difference=0.05).n) == (19, 3325)
 
 
+def test_two_rows_are_enough_where_they_are() -> None:
+    assert plan(queries=1, width=0.45).n == 2 and plan(2, 1).half_width < 0.45
+
+
 def test_searches_end_at_a_hundred_thousand_questions_and_a_hundred_million_rows() -> None:
     assert plan(2_000_000, width=0.9).queries == 100_000
     with pytest.raises(

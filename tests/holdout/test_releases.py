@@ -512,3 +512,29 @@ def test_a_difference_of_two_answers_has_the_ends_of_both():
         found = _two_sides(np.array([0.5, -1.0, 0.25, 0.0]))(SimpleNamespace(number=number))
         assert (found.value, found.low, found.high) == pytest.approx((-0.0625, -0.1925, 0.0675))
         assert found.certified is sure and found.passed is None
+
+
+def test_a_difference_of_models_is_coded_around_the_rows_that_one_of_them_has_right_in_training():
+    """Rows won and lost out of all training rows; those that both have right or wrong are neither."""
+    holdout, good, bad = make(), LogisticRegression(), LogisticRegression(C=1e-3)
+    session, part = holdout.desk_.books.look(), holdout.desk_.parts.reusable
+    level = session.log_level + log_coded_share(session.queries_left)
+    first, second = (holdout.training_.values(m, NAMED_METRICS["accuracy"], "cv") for m in (good, bad))
+    prior = int((first > second).sum()), int((first < second).sum()), len(Y_TRAIN)
+    assert prior[0] > 0 and prior[1] > 0 and sum(prior[:2]) < prior[2] / 2
+    ours, theirs = (
+        m.fit(X_TRAIN, Y_TRAIN).predict(X_HOLD)[part.given] == part.y
+        for m in (LogisticRegression(), LogisticRegression(C=1e-3))
+    )
+    n10, n01 = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
+    cell, guess = coded_pairs(n10, n01, part.n_rows, prior, t=DIFFERENCE_CELL, log_alpha=level)
+    answer = holdout.compare(good, bad)
+    assert answer.bounds == pytest.approx((cell.low, cell.high))
+    centre = guess.centre + cell.distance * guess.width
+    assert float(answer) == pytest.approx(min(max(centre, cell.low), cell.high))
+    # between a model and predictions nothing is known beforehand
+    fresh = make()
+    said = bad.fit(X_TRAIN, Y_TRAIN).predict(X_HOLD)
+    few = round(0.05 * part.n_rows)
+    cell, _ = coded_pairs(n10, n01, part.n_rows, (few, few, part.n_rows), t=DIFFERENCE_CELL, log_alpha=level)
+    assert fresh.compare(good, said).bounds == pytest.approx((cell.low, cell.high))
