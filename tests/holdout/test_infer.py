@@ -317,7 +317,7 @@ def test_questions_are_called_by_their_name_or_by_what_is_asked():
     assert rh.infer(MODEL, guess=0.7).question == "accuracy: LogisticRegression"
     assert rh.infer(MODEL, guess=0.7, query_id="week 3").question == "accuracy: week 3"
     assert rh.infer(1 - MODEL.predict(X_HOLD), guess=0.75).question == "accuracy: predictions"
-    with pytest.raises(ValueError, match="stands for the function 'Share' with bounds"):
+    with pytest.raises(ValueError, match=r"stands for the function '.*Share' with bounds \(0\.0, 1\.0\)"):
         rh.query(lambda X, y: y, bounds=(0, 1), guess=0.5, query_id="another")
 
 
