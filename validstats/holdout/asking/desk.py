@@ -440,7 +440,7 @@ def picked(values: Any, at: Int1D) -> Any:
     whole = values.ndim == 1 and values.dtype.kind in "iu" and values.itemsize == 8
     if whole and len(values) >= _MANY_ROWS and values.min() >= -128 and values.max() <= 127:
         return values.astype(np.int8).take(at).astype(values.dtype)  # eight times as many fit the cache
-    return values.take(at, axis=0)
+    return values.take(at, axis=0) if values.flags.c_contiguous else values[at]
 
 
 @dataclass(frozen=True, eq=False)
