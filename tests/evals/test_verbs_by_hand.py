@@ -1402,6 +1402,35 @@ def test_labels_are_divided_unequally_where_that_saves_more_than_15_in_100(monke
         assert found.estimate == (n_ideal if unequal else 100)
 
 
+def test_what_is_asked_of_a_plan_is_checked() -> None:
+    judged = {"judge": [1, 0] * 100}
+    for options, said in (
+        ({}, "Give either width"),
+        ({"width": 0.1, "difference": 0.1}, "Give either width"),
+        ({"width": 0.1}, "needs the judged answers"),
+        ({"difference": 0.1}, "Give either discordance"),
+        ({"difference": 0.1, "discordance": 0.2, "standard_deviation": 1}, "Give either discordance"),
+        ({"difference": 0.1, "standard_deviation": 0.0}, "standard_deviation must be finite and in"),
+        ({"difference": 0.1, "standard_deviation": 1, "n_systems": 1}, "at least 2, got 1"),
+        ({"difference": 0.1, "standard_deviation": 1, "n_systems": 2.5}, "at least 2, got 2.5"),
+        ({"difference": 0.1, "standard_deviation": 1, "power": 0.0}, "power must be finite and in"),
+        ({"difference": 0.1, "standard_deviation": 1, "power": 1.0}, "power must be finite and in"),
+        ({"data": judged, "width": 0.0}, "width must be finite and in"),
+        ({"data": judged, "width": 1.0}, "width must be finite and in"),
+        ({"data": judged, "width": 0.2, "sensitivity": 1.1}, "sensitivity must be finite and in"),
+        ({"data": judged, "width": 0.2, "specificity": -0.1}, "specificity must be finite and in"),
+        ({"data": judged, "width": 0.2, "sensitivity": 0.25, "specificity": 0.75}, "must exceed 1"),
+        ({"data": {"judge": np.arange(42) % 21 / 20}, "width": 0.2}, "at most 20 kinds"),
+        ({"data": {"judge": np.arange(40) % 20 / 19}, "width": 0.2}, "judge that says 0 or 1"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            evals.plan(**options)
+    barely = evals.plan(judged, width=0.5, sensitivity=0.75, specificity=0.3)
+    assert barely.options == {"confidence_level": 0.95, "width": 0.5}
+    with pytest.raises(TypeError, match="system is a name"):
+        evals.plan(judged, width=0.2, system=["a", "b"])
+
+
 def test_plans_of_differences_by_hand() -> None:
     plan = evals.plan(difference=0.1, standard_deviation=0.5, n_systems=3, power=0.9)
     z = stats.norm.isf(0.05 / 3 / 2)
