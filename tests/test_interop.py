@@ -8,16 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn import set_config
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from validstats import BatchMean, BatchPredictor, DesignSupervised, ReusableHoldout, Simultaneous
 from validstats.mi import LearnedMI, MISelector, mutual_info
+from validstats.pipeline import Pipeline
 
 ESTIMATORS = [
     BatchPredictor(LinearRegression(), Simultaneous(), confidence_level=0.9),
@@ -69,6 +70,55 @@ def test_batch_predictor_in_pipelines_and_cross_validation(frame) -> None:
     fitted = inside.fit(X, y)
     again = pickle.loads(pickle.dumps(fitted))
     assert str(again.infer(X.head(30)).summary()) == str(fitted.infer(X.head(30)).summary())
+
+
+class Last(BaseEstimator):
+    """A last step that writes down what it is asked."""
+
+    def fit(self, X, y):
+        self.seen_ = [("fit", X, y, {})]
+        return self
+
+    def calibrate(self, X, y, **options):
+        self.seen_.append(("calibrate", X, y, options))
+
+    def update(self, X, y, **options):
+        self.seen_.append(("update", X, y, options))
+
+    def infer(self, X, **options):
+        self.seen_.append(("infer", X, None, options))
+        return "inferred"
+
+    def select(self, X, **options):
+        self.seen_.append(("select", X, None, options))
+        return "selected"
+
+    def summary(self, **options):
+        return options
+
+
+def test_a_pipeline_asks_its_last_step_on_transformed_rows_with_what_arrives_beside_them() -> None:
+    X = pd.DataFrame({"a": [1.0, 2.0, 3.0]}, index=["r", "s", "t"])
+    y = pd.Series([1.0, 2.0, 3.0], index=["r", "s", "t"])
+    turned, half = y[::-1], FunctionTransformer(lambda rows: rows.to_numpy() / 2)
+    pipeline = Pipeline([("half", half), ("same", "passthrough"), ("last", Last())])
+    assert pipeline.fit(X, turned) is pipeline
+    assert pipeline.calibrate(X, turned, strata=turned) is pipeline
+    assert pipeline.update(X, turned, batches="week", weights=turned) is pipeline
+    assert pipeline.infer(X, ids=["r", "s", "t"], batches=turned) == "inferred"
+    assert pipeline.select(X, weights=None) == "selected"
+    assert pipeline.summary(details=True) == {"details": True}
+    seen = pipeline.named_steps["last"].seen_
+    assert [verb for verb, *_ in seen] == ["fit", "calibrate", "update", "infer", "select"]
+    for _, rows, labels, options in seen:
+        assert np.asarray(rows).ravel().tolist() == [0.5, 1.0, 1.5] and "ids" not in options
+        assert labels is None or np.asarray(labels).tolist() == [1.0, 2.0, 3.0]
+        for name in ("strata", "batches", "weights"):
+            value = options.get(name)
+            assert value is None or isinstance(value, str) or np.asarray(value).tolist() == [1.0, 2.0, 3.0]
+    assert not hasattr(pipeline, "predict_interval")  # which the last step does not have
+    with pytest.raises(ValueError, match="y"):
+        pipeline.calibrate(X, pd.Series([1.0, 2.0, 3.0], index=["r", "s", "u"]))
 
 
 def test_grid_search_reaches_the_learner(frame) -> None:

@@ -288,6 +288,13 @@ def test_nothing_has_no_rows(source, words, parts) -> None:
         RowParts.of(source)
 
 
+@pytest.mark.parametrize("size", [0, -1, 2.5, True])
+def test_parts_have_a_whole_number_of_rows(size) -> None:
+    for source in ([FRAME], FRAME, lambda: iter([FRAME])):
+        with pytest.raises((TypeError, ValueError), match="chunk_size must be"):
+            RowParts.of(source, size)
+
+
 def test_sources_without_rows_are_refused_by_name() -> None:
     with pytest.raises(ValueError, match=r"^The source has no rows\.$"):
         RowParts.of([FRAME[:0]])
