@@ -23,6 +23,8 @@ from validstats.mi.anchors import (
     reduce_predictions,
     side_targets,
     split_blocks,
+    strongest_pairs,
+    symmetric_columns,
 )
 from validstats.mi.anchors.blocks import pairwise_chi_squares
 from validstats.mi.anchors.polynomials import RIDGES
@@ -197,6 +199,49 @@ def test_indices_find_norms_of_unequal_columns_and_one_of_many():
     y = x[:, 4:5] ** 3 - 3 * x[:, 4:5] + generator.normal(size=(1000, 1))
     assert candidate(x, y, "index") == pytest.approx(0.697, abs=0.12)
     assert candidate(x, y, "summary") < 0.56
+
+
+@pytest.mark.parametrize("dim", [2, 7])
+def test_symmetric_functions_are_those_of_their_definitions(dim):
+    generator = np.random.default_rng([19, dim])
+    rows = rank_scores(generator.standard_t(2, size=(150, dim)))
+    np.testing.assert_allclose(
+        symmetric_columns(rows), rank_scores(oracle.symmetric_functions(rows)), rtol=0, atol=1e-12
+    )
+    np.testing.assert_array_equal(symmetric_columns(rows[:, :1]), rows[:, :1])
+    others = rank_scores(np.column_stack([rows.max(axis=1), generator.normal(size=150), rows[:, 0] ** 2]))
+    functions = symmetric_columns(rows)
+    pairs = [tuple(pair) for pair in strongest_pairs(functions, others, 5).tolist()]
+    assert pairs == oracle.strongest_pairs(functions, others, 5)
+    assert pairs[0] == (4, 0)
+
+
+@pytest.mark.parametrize("kind", ["norm of uniform columns", "sum of sizes", "largest"])
+def test_symmetric_functions_of_many_columns_are_found(kind):
+    """Of ten columns, when no single column, forest or whitened norm shows as much."""
+    generator = np.random.default_rng(20)
+    x = generator.normal(size=(1000, 10))
+    if kind == "norm of uniform columns":
+        x = generator.uniform(-1, 1, size=x.shape)
+        value = np.linalg.norm(x, axis=1)
+    elif kind == "sum of sizes":
+        value = np.abs(x).sum(axis=1)
+    else:
+        value = x.max(axis=1)
+    value = (value - value.mean()) / value.std()
+    y = (value + 0.2 * generator.normal(size=1000))[:, None]
+    found = dict(zip(ANCHOR_NAMES, summarise_data(x, y).anchors, strict=True))
+    assert found["symmetric"] == pytest.approx(ksg(value[:, None], y), abs=0.25)
+    assert max(found[name] for name in ("radius", "summary", "ksg")) < found["symmetric"] - 0.1
+
+
+def test_symmetric_functions_of_independent_sides_say_little():
+    generator = np.random.default_rng(21)
+    found = [
+        candidate(generator.normal(size=(200, 6)), generator.normal(size=(200, 3)), "symmetric")
+        for _ in range(6)
+    ]
+    assert np.mean(found) < 0.08
 
 
 def test_norms_and_tables_are_found():

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from statistics import NormalDist
 
 import numpy as np
+from numpy.polynomial.hermite_e import hermeval
 from scipy.special import digamma
+from scipy.stats import t as student
 
 
 def standardize(rows):
@@ -187,3 +190,31 @@ def polynomial_means(rows, targets, ridges, each_its_own=False):
     for (outside, row), error in zip(fits, errors, strict=True):
         predictions[outside] = row[int(np.argmin(error)) if each_its_own else common]
     return predictions
+
+
+def symmetric_functions(rows):
+    """Norms of uniform, normal and Student(2) scores with the ranks of the columns, sum of sizes, largest, smallest (negated)."""
+    uniform, heavy = [], []
+    for row in rows:
+        p = [NormalDist().cdf(value) for value in row]
+        uniform.append(math.sqrt(sum((2 * v - 1) ** 2 for v in p)))
+        heavy.append(math.sqrt(sum(student.ppf(v, 2) ** 2 for v in p)))
+    normal = [math.sqrt(sum(value**2 for value in row)) for row in rows]
+    sizes = [sum(abs(value) for value in row) for row in rows]
+    return np.column_stack(
+        [uniform, normal, heavy, sizes, [max(row) for row in rows], [-min(row) for row in rows]]
+    )
+
+
+def strongest_pairs(first, second, most):
+    """Pairs of columns by the sum of squared correlations of Hermite polynomials of degree one to four, the largest first."""
+    energy = {}
+    for i in range(first.shape[1]):
+        for j in range(second.shape[1]):
+            energy[i, j] = sum(
+                np.corrcoef(hermeval(first[:, i], [0] * a + [1]), hermeval(second[:, j], [0] * b + [1]))[0, 1]
+                ** 2
+                for a in range(1, 5)
+                for b in range(1, 5)
+            )
+    return sorted(energy, key=energy.get, reverse=True)[:most]

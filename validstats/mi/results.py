@@ -32,6 +32,7 @@ ANCHOR_LABELS = {
     "index": "One side by polynomials",
     "indices": "Both sides by polynomials",
     "block_indices": "Blocks by polynomials",
+    "symmetric": "Norms, sums and extremes",
 }
 
 MAX_NOTES = 10
@@ -80,6 +81,9 @@ class LearnedMIResult(Result):
         Level of the intervals and of the certified bounds.
     n_samples, dim_x, dim_y : ndarray of int of shape (m,)
         Shapes of the data sets as they were read.
+    n_pairs : ndarray of int of shape (m,)
+        Independent pairs of columns, one of each side, that a data set falls into, whose answers are added; 0 where all columns
+        are read at once.
     """
 
     estimates: Float1D
@@ -96,6 +100,7 @@ class LearnedMIResult(Result):
     n_samples: np.ndarray
     dim_x: np.ndarray
     dim_y: np.ndarray
+    n_pairs: np.ndarray
 
     @property
     def estimate(self) -> Any:
@@ -198,6 +203,7 @@ class LearnedMIResult(Result):
             "n": self.n_samples,
             "dim_x": self.dim_x,
             "dim_y": self.dim_y,
+            "n_pairs": self.n_pairs,
             "withheld": list(self.withheld),
             **self.anchors,
         }
@@ -236,6 +242,19 @@ class LearnedMIResult(Result):
             notes=self._notes(),
         )  # fmt: skip
 
+    def _pairs_note(self) -> str:
+        if self.single:
+            count = int(self.n_pairs[0])
+            if count == 1:
+                return "By every sign there is one column of each side shares information: this pair is read alone."
+            return (
+                f"By every sign there is the columns fall into {count} independent pairs, one of each side: each pair is read alone, "
+                "and the answers are added."
+            )
+        read = [f"{term} ({count})" for term, count in zip(self.terms, self.n_pairs, strict=True) if count]
+        more = f" and {len(read) - MAX_NOTES} more" if len(read) > MAX_NOTES else ""
+        return f"Read as independent pairs of columns, whose answers are added: {', '.join(read[:MAX_NOTES])}{more}."
+
     def _notes(self) -> list[str]:
         notes = []
         if np.isinf(self.estimates).any():
@@ -252,6 +271,8 @@ class LearnedMIResult(Result):
                 f"A side does not vary in the sample ({', '.join(constant)}): 0 is what the sample shows, and the "
                 "guarantee does not extend to it, because the law may vary where the sample does not."
             )
+        if self.n_pairs.any():
+            notes.append(self._pairs_note())
         if self.single:
             notes += [f"{bound.sentence(self.unit)}" for bound in self.bounds]
         without = [

@@ -39,6 +39,7 @@ from validstats.mi.anchors.neighbours import (
 )
 from validstats.mi.anchors.polynomials import polynomial_means
 from validstats.mi.anchors.sums import MOST_LEVELS, ColumnSums, pair_tables
+from validstats.mi.anchors.symmetric import strongest_pairs, symmetric_columns
 from validstats.mi.anchors.tables import (
     adjusted_plug_in,
     chosen_columns_plug_in,
@@ -57,6 +58,8 @@ __all__ = [
     "plug_in_of_cells",
     "interaction_strength",
     "split_blocks",
+    "strongest_pairs",
+    "symmetric_columns",
     "forest_means",
     "polynomial_means",
     "offered_columns",

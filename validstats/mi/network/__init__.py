@@ -66,23 +66,19 @@ from validstats.mi.network.rules import (
     FREE,
     STRUCTURE,
     allowed_candidates,
-    is_split,
     is_table,
     least_information,
     ruling,
-    shift_share,
 )
 
 __all__ = [
     "is_table",
-    "is_split",
     "allowed_candidates",
     "STRUCTURE",
     "FIRST_STAGE",
     "BELOW",
     "FREE",
     "least_information",
-    "shift_share",
     "ruling",
     "robust_level",
     "robust_scores",

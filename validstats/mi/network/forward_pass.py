@@ -18,7 +18,6 @@ from validstats.mi.network.rules import (
     allowed_candidates,
     least_information,
     ruling,
-    shift_share,
 )
 from validstats.mi.sides import Side, is_functional, network_columns
 from validstats.mi.statistics import (
@@ -28,6 +27,7 @@ from validstats.mi.statistics import (
     LARGEST_N,
     STATISTIC_NAMES,
     DataSummary,
+    Readings,
     SummaryTable,
     keyed_order,
     pack_summaries,
@@ -132,7 +132,7 @@ def shape_cells(shape: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int64], np
     return np.clip(rows, 0, len(N_EDGES) - 2), np.clip(columns, 0, len(DIM_EDGES) - 2)
 
 
-def anchor_values(sets: SummaryTable, table: npt.NDArray[np.int64]) -> Float1D:
+def anchor_values(sets: Readings, table: npt.NDArray[np.int64]) -> Float1D:
     """Return the anchor of each set on the logarithmic scale."""
     rows, columns = shape_cells(sets.shape)
     chosen = table[rows, columns]
@@ -143,7 +143,7 @@ OUT_OF_REACH = -1e4
 """Logit of a candidate that does not apply."""
 
 
-def gate_inputs(sets: SummaryTable, table: npt.NDArray[np.int64], count: int) -> Float2D:
+def gate_inputs(sets: Readings, table: npt.NDArray[np.int64], count: int) -> Float2D:
     """Candidates on the logarithmic scale, the logits that the gate starts from, and residual scales: (m, 3 count).
 
     The logits favour the anchor of the table; for 1x1 data they leave KSG alone. Only the first ``count`` candidates are read.
@@ -223,7 +223,7 @@ LEAST_SCALE = 0.1
 
 
 def blend_inputs(
-    sets: SummaryTable, scaling: dict[str, FloatND], first: Float2D, count: int
+    sets: Readings, scaling: dict[str, FloatND], first: Float2D, count: int
 ) -> tuple[FloatND, Float2D]:
     """What a second stage reads: statistics beside the first quantiles; candidates with the first median, logits and scales."""
     features = np.concatenate(
@@ -244,7 +244,7 @@ def blend_inputs(
     return features, np.concatenate(gate, axis=1)
 
 
-def raise_to(quantiles: Float2D, sets: SummaryTable) -> Float2D:
+def raise_to(quantiles: Float2D, sets: Readings) -> Float2D:
     """Shift quantiles up until the median reaches what a summary of the data certainly shows."""
     least = to_log_scale(least_information(sets))
     return quantiles + np.maximum(least - quantiles[:, MEDIAN], 0.0)[:, None]
@@ -258,15 +258,14 @@ class SecondInputs:
     gate: Float2D
     first: Float2D  # Quantiles of the first stage
     rule: Float1D  # Who answers
-    shift: Float1D  # Share of the shift of the median that is kept
 
 
-def second_inputs(sets: SummaryTable, weights: NetworkWeights) -> SecondInputs:
+def second_inputs(sets: Readings, weights: NetworkWeights) -> SecondInputs:
     """Read sets for a second stage, once for all its networks."""
     assert weights.first is not None
     first = forward(sets, weights.first)
     features, gate = blend_inputs(sets, weights.scaling, first, weights.members[0][0].candidates)
-    return SecondInputs(features, gate, first, ruling(sets), shift_share(sets))
+    return SecondInputs(features, gate, first, ruling(sets))
 
 
 def blended_quantiles(read: SecondInputs, config: NetworkConfig, parameters: dict[str, FloatND]) -> Float2D:
@@ -274,14 +273,14 @@ def blended_quantiles(read: SecondInputs, config: NetworkConfig, parameters: dic
     raw = head(read.features, parameters, config)
     anchor, scale = mix_anchors(raw[:, :-1], read.gate)
     own = assemble_quantiles(raw[:, : len(QUANTILE_LEVELS)], anchor, scale)
-    own -= ((1.0 - read.shift) * (own[:, MEDIAN] - anchor))[:, None]
+    own -= np.where(read.rule == STRUCTURE, own[:, MEDIAN] - anchor, 0.0)[:, None]
     by_rule = np.where(read.rule == STRUCTURE, 0.0, expit(raw[:, -1]))
     share = np.where(read.rule == FIRST_STAGE, 1.0, by_rule)[:, None]
     return np.asarray(share * read.first + (1.0 - share) * own)
 
 
 def member_quantiles(
-    sets: SummaryTable, weights: NetworkWeights, number: int, read: SecondInputs | None = None
+    sets: Readings, weights: NetworkWeights, number: int, read: SecondInputs | None = None
 ) -> Float2D:
     """Return the quantiles of one network of the ensemble."""
     config, parameters = weights.members[number]
@@ -295,8 +294,8 @@ def member_quantiles(
     return assemble_quantiles(raw, anchor_values(sets, weights.anchor_table), residual_scale(sets.shape))
 
 
-def member_stack(sets: SummaryTable, weights: NetworkWeights, batch_size: int = 256) -> FloatND:
-    """Return the quantiles of each network of the ensemble."""
+def member_stack(sets: Readings, weights: NetworkWeights, batch_size: int = 256) -> FloatND:
+    """Return the quantiles of each network of the ensemble; of sets that fall into pairs, from what it says of the pairs."""
     out = np.zeros((len(weights.members), len(sets), len(QUANTILE_LEVELS)))
     for start in range(0, len(sets), batch_size):
         chosen = np.arange(start, min(start + batch_size, len(sets)))
@@ -304,10 +303,24 @@ def member_stack(sets: SummaryTable, weights: NetworkWeights, batch_size: int = 
         read = None if weights.first is None else second_inputs(part, weights)
         for number in range(len(weights.members)):
             out[number, chosen] = member_quantiles(part, weights, number, read)
+    if isinstance(sets, SummaryTable) and len(sets.pairs) and weights.reads_structure:
+        split, starts = np.unique(sets.pair_of, return_index=True)
+        out[:, split] = sums_of_pairs(member_stack(sets.pairs, weights, batch_size), starts)
     return out
 
 
-def forward(sets: SummaryTable, weights: NetworkWeights, batch_size: int = 256) -> Float2D:
+def sums_of_pairs(quantiles: FloatND, starts: npt.NDArray[np.integer]) -> FloatND:
+    """Quantiles of sums over independent pairs, those of every sum from one start to the next along the second axis."""
+    # I(X; Y) is the sum over independent pairs. Errors within a data set are alike (on training kinds 90 % bands held 91 % from 200
+    # rows on where they were added, 82 % where their squares were), so deviations from the median add. On the logarithmic scale L
+    # dI = (1 + 2 I) dL / 2.
+    medians = from_log_scale(quantiles[:, :, MEDIAN, None])
+    sums = np.add.reduceat(medians, starts, axis=1)
+    deviations = (1.0 + 2.0 * medians) * (quantiles - quantiles[:, :, MEDIAN, None])
+    return to_log_scale(sums) + np.add.reduceat(deviations, starts, axis=1) / (1.0 + 2.0 * sums)
+
+
+def forward(sets: Readings, weights: NetworkWeights, batch_size: int = 256) -> Float2D:
     """Return the predicted quantiles of each set, averaged over the ensemble."""
     return np.asarray(member_stack(sets, weights, batch_size).mean(axis=0))
 

@@ -10,6 +10,7 @@ from validstats.mi.statistics.linear import (
     readable_scores,
     row_hashes,
 )
+from validstats.mi.statistics.splits import SPLIT_ROWS
 from validstats.mi.statistics.summary import (
     ANCHOR_NAMES,
     CLASSICAL_ANCHORS,
@@ -17,6 +18,7 @@ from validstats.mi.statistics.summary import (
     LARGEST_N,
     STATISTIC_NAMES,
     DataSummary,
+    Readings,
     SummaryTable,
     pack_summaries,
     summarise_data,
@@ -29,6 +31,8 @@ __all__ = [
     "LARGEST_N",
     "DataSummary",
     "LIMIT",
+    "Readings",
+    "SPLIT_ROWS",
     "STATISTIC_NAMES",
     "SummaryTable",
     "gaussian_bias",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Self, TypeAlias
 
@@ -26,6 +26,8 @@ from validstats.mi.anchors import (
     reduce_predictions,
     side_targets,
     split_blocks,
+    strongest_pairs,
+    symmetric_columns,
 )
 from validstats.mi.statistics.linear import (
     CanonicalScores,
@@ -48,6 +50,7 @@ from validstats.mi.statistics.local import (
     pair_statistics,
     radius_statistics,
 )
+from validstats.mi.statistics.splits import is_split
 
 __all__ = [
     "ANCHOR_NAMES",
@@ -55,6 +58,7 @@ __all__ = [
     "CLASSICAL_STATISTICS",
     "DataSummary",
     "LARGEST_N",
+    "Readings",
     "STATISTIC_NAMES",
     "SummaryTable",
     "pack_summaries",
@@ -66,6 +70,8 @@ ROWS = 2_500
 """Rows that the statistics of structure read, the first in canonical order."""
 MOST_MATCHED = 12
 MOST_SUMMARY_BLOCKS = 4
+MOST_SYMMETRIC = 2
+"""Pairs of symmetric functions that are read by nearest neighbours."""
 KSG_COLUMNS = 12
 MOST_FILLED = 0.5
 """Filled cells a row beyond which two sides are not read as a table."""
@@ -73,11 +79,11 @@ MOST_FILLED = 0.5
 
 STRUCTURE_ANCHORS = (
     "summary", "summaries", "blocks", "block_summaries", "matched", "radius", "table", "log_loss", "chosen_columns",
-    "index", "indices", "block_indices",
+    "index", "indices", "block_indices", "symmetric",
 )  # fmt: skip
 """Candidates of the gate: one side summarised by forests, both, sums over blocks (by neighbours, by summaries) and over matched
 pairs, norms, plug-in adjusted for chance, predicted levels, the table of the columns that matter, and one side summarised by
-polynomials, both, and the sum over blocks by these."""
+polynomials, both, the sum over blocks by these, and symmetric functions of the columns of a side."""
 _RELATIVE = STRUCTURE_ANCHORS
 STRUCTURE_NAMES = (
     *STRUCTURE_ANCHORS, "summary_low", "summary_max", "blocks_count", "blocks_largest", "blocks_residual",
@@ -88,8 +94,8 @@ STRUCTURE_NAMES = (
 
 def structure_statistics(
     scores: CanonicalScores, tied: CanonicalScores, parts: LinearParts, classical: Float1D
-) -> tuple[dict[str, float], Float1D, Float1D]:
-    """Statistics of structure, the candidates that they give (NaN where one does not apply), and their residual scales.
+) -> tuple[dict[str, float], Float1D, Float1D, Blocks]:
+    """Statistics of structure, the candidates that they give (NaN where one does not apply), their residual scales, and blocks.
 
     ``classical`` are the anchors without structure, in nats: every candidate is also read as a difference from their mean on
     the logarithmic scale.
@@ -102,6 +108,7 @@ def structure_statistics(
     candidates = dict.fromkeys(STRUCTURE_ANCHORS, np.nan)
     dims = dict.fromkeys(STRUCTURE_ANCHORS, 2)
     single = x.shape[1] == 1 and y.shape[1] == 1
+    blocks: Blocks = ()
     if not single:
         wholes = [summary_informations(x, y, means) for means in (summarised_by_forests, polynomial_means)]
         (low, high, both, dims["summary"]), (_, index, indices, dims["index"]) = wholes
@@ -109,8 +116,9 @@ def structure_statistics(
         candidates["index"], candidates["indices"] = index, indices
         values["summary_low"], values["summary_max"] = low, max(high, both)
         dims["summaries"] = dims["indices"] = 2 * summary_rank(n)
-        _blocks(x, y, _first_ranks(ranks, n), (max(high, both), index), values, candidates)
+        blocks = _blocks(x, y, _first_ranks(ranks, n), (max(high, both), index), values, candidates)
         candidates["radius"] = radius_information(parts.white_x[:n], parts.white_y[:n], x, y)
+        candidates["symmetric"] = symmetric_information(x, y)
     _tables(tied, n, values, candidates)
     found = np.array([candidates[name] for name in STRUCTURE_ANCHORS])
     base = float(np.mean(_log_scale(classical)))
@@ -126,7 +134,7 @@ def structure_statistics(
             values[name] = values["summary"]
     # A scale that vanished around an anchor that is wrong for the law could not be repaired: at least .1.
     scales = np.array([max(0.1, min(1.0, 8.0 * n ** (-1.0 / dims[name]))) for name in STRUCTURE_ANCHORS])
-    return values, np.where(np.isfinite(found), np.maximum(found, 0.0), np.nan), scales
+    return values, np.where(np.isfinite(found), np.maximum(found, 0.0), np.nan), scales, blocks
 
 
 def _log_scale(values: Float1D | float) -> Float1D:
@@ -138,6 +146,8 @@ def summary_rank(n: int) -> int:
     return 1 if n < 200 else 2
 
 
+Blocks: TypeAlias = Sequence[tuple[Int1D, Int1D]]
+"""Columns of either side, block by block."""
 Means: TypeAlias = Callable[[Float2D, Float2D], Float2D]
 """Predictions of targets, given the columns of a side, by what did not see the row."""
 
@@ -180,8 +190,8 @@ def _blocks(
     wholes: tuple[float, float],
     values: dict[str, float],
     candidates: dict[str, float],
-) -> None:
-    """``wholes`` are what summaries, and indices, say of all columns."""
+) -> Blocks:
+    """Sums over blocks, and the blocks; ``wholes`` are what summaries, and indices, say of all columns."""
     dim_x = x.shape[1]
     split = split_blocks(ranks, dim_x)
     sums = [0.0, 0.0, 0.0]
@@ -215,6 +225,7 @@ def _blocks(
     values["blocks_interaction"] = max(
         interaction_strength(x, split.block_of[:dim_x]), interaction_strength(y, split.block_of[dim_x:])
     )
+    return split.blocks
 
 
 def radius_information(white_x: Float2D, white_y: Float2D, x: Float2D, y: Float2D) -> float:
@@ -226,6 +237,13 @@ def radius_information(white_x: Float2D, white_y: Float2D, x: Float2D, y: Float2
     if x.shape[1] == 1 and y.shape[1] > 1:
         values.append(pair_information(x[:, 0], radii[1], (3,))[0])
     return float(max(values))
+
+
+def symmetric_information(x: Float2D, y: Float2D) -> float:
+    """Largest neighbour estimate between symmetric functions of the sides, of the pairs that correlate most by polynomials."""
+    of_x, of_y = symmetric_columns(x), symmetric_columns(y)
+    pairs = strongest_pairs(of_x, of_y, MOST_SYMMETRIC)
+    return max(float(pair_information(of_x[:, i], of_y[:, j], (3,))[0]) for i, j in pairs)
 
 
 def _tables(tied: CanonicalScores, n: int, values: dict[str, float], candidates: dict[str, float]) -> None:
@@ -277,8 +295,8 @@ def _chosen(sides: list[tuple[Float2D, Int2D]], codes: list[Int1D | None], n: in
 
 
 @dataclass(frozen=True)
-class SummaryTable:
-    """Summaries of many sets as arrays; the first axis of each counts the sets."""
+class Readings:
+    """What the network reads of many sets as arrays; the first axis of each counts the sets."""
 
     statistics: npt.NDArray[np.float32]  # Statistics
     anchors: npt.NDArray[np.float32]  # Candidates, NaN where one does not apply
@@ -294,12 +312,42 @@ class SummaryTable:
         return type(self)(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
 
 
+@dataclass(frozen=True)
+class SummaryTable(Readings):
+    """Summaries of many sets, and those of the pairs of columns into which some of them fall."""
+
+    pairs: Readings
+    pair_of: npt.NDArray[np.int64]  # Number of the set of each pair, in order
+
+    def select(self, chosen: npt.NDArray[np.generic]) -> Self:
+        """Return the sets at the given positions, or where a mask holds, with their pairs."""
+        positions = np.arange(len(self))[chosen]
+        first, last = (np.searchsorted(self.pair_of, positions, side=side) for side in ("left", "right"))
+        counts = last - first
+        # Positions of the pairs of every chosen set, one set after the other.
+        places = np.arange(counts.sum()) + np.repeat(first - (np.cumsum(counts) - counts), counts)
+        rest = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("pairs", "pair_of")}
+        return type(self)(
+            **{name: values[positions] for name, values in rest.items()},
+            pairs=self.pairs.select(places),
+            pair_of=np.repeat(np.arange(len(positions)), counts),
+        )
+
+
 def pack_summaries(summaries: list[DataSummary]) -> SummaryTable:
     """Stack the summaries of data sets."""
+    return SummaryTable(
+        **vars(_pack(summaries)),
+        pairs=_pack([pair for s in summaries for pair in s.pairs]),
+        pair_of=np.repeat(np.arange(len(summaries)), [len(s.pairs) for s in summaries]).astype(np.int64),
+    )
+
+
+def _pack(summaries: list[DataSummary]) -> Readings:
     m = len(summaries)
     statistics = np.array([s.statistics for s in summaries], dtype=np.float32)
     anchors = np.array([s.anchors for s in summaries], dtype=np.float32)
-    return SummaryTable(
+    return Readings(
         statistics=statistics.reshape(m, len(STATISTIC_NAMES)),
         anchors=anchors.reshape(m, len(ANCHOR_NAMES)),
         scales=np.array([s.scales for s in summaries], dtype=np.float64).reshape(m, len(ANCHOR_NAMES)),
@@ -330,6 +378,9 @@ class DataSummary:
     dim_x: int
     dim_y: int
     entropy_bound: float  # Smaller of the entropies of the discrete sides, ``inf`` where neither has ties
+    pairs: tuple[
+        DataSummary, ...
+    ] = ()  # Of the independent pairs of columns that the data fall into, if they do
 
 
 def summarise_data(x: Float2D, y: Float2D, structure: bool = True) -> DataSummary:
@@ -362,9 +413,13 @@ def _assemble(
     candidates = np.full(len(STRUCTURE_ANCHORS), np.nan)
     scales = np.ones(len(STRUCTURE_ANCHORS))
     values.update(dict.fromkeys(STRUCTURE_NAMES, 0.0))
+    pairs: tuple[DataSummary, ...] = ()
     if structure:
-        further, candidates, scales = structure_statistics(scores, tied, parts, classical)
+        further, candidates, scales, blocks = structure_statistics(scores, tied, parts, classical)
         values.update(further)
+        named = dict(zip(ANCHOR_NAMES, (*classical, *candidates), strict=True))
+        if is_split(n, (dim_x, dim_y), values, named):
+            pairs = tuple(summarise_data(tied.first[:, a], tied.second[:, b]) for a, b in blocks)
     # The correction of a classical anchor shrinks as n^(-1/d), d = dim X + dim Y; of 1x1 data as n^(-1/2).
     classical_scale = min(1.0, 8.0 * min(n, LARGEST_N) ** (-1.0 / (dim_x + dim_y)))
     return DataSummary(
@@ -375,6 +430,7 @@ def _assemble(
         dim_x=dim_x,
         dim_y=dim_y,
         entropy_bound=float(bound),
+        pairs=pairs,
     )
 
 

@@ -30,7 +30,6 @@ from validstats.mi.network import (
     ruling,
     scale_statistics,
     shape_cells,
-    shift_share,
     to_log_scale,
 )
 from validstats.mi.statistics import ANCHOR_NAMES, CLASSICAL_ANCHORS
@@ -112,7 +111,6 @@ class PreparedSets:
     least: npt.NDArray[np.float32]
     first: npt.NDArray[np.float32] | None = None
     rule: npt.NDArray[np.float32] | None = None
-    shift: npt.NDArray[np.float32] | None = None
 
     def select(self, chosen: npt.NDArray[np.int64]) -> PreparedSets:
         """Some of the sets."""
@@ -126,7 +124,7 @@ class PreparedSets:
 
         anchors = self.gate if gate else self.anchor
         least = self.least if gate else None
-        arrays = (self.statistics, anchors, self.scale, least, self.first, self.rule, self.shift)
+        arrays = (self.statistics, anchors, self.scale, least, self.first, self.rule)
         return [None if a is None else torch.from_numpy(a[chosen]) for a in arrays]
 
 
@@ -147,7 +145,7 @@ def prepare_sets(
         return PreparedSets(scaled, anchor, mixed, scale, target, least)
     quantiles = forward(shard, first)
     features, gate = blend_inputs(shard, scaling, quantiles, len(ANCHOR_NAMES))
-    parts = (features, anchor, gate, scale, target, least, quantiles, ruling(shard), shift_share(shard))
+    parts = (features, anchor, gate, scale, target, least, quantiles, ruling(shard))
     return PreparedSets(*(np.ascontiguousarray(part, dtype=np.float32) for part in parts))
 
 

@@ -15,6 +15,7 @@ from validstats.mi.statistics import (
     ANCHOR_NAMES,
     STATISTIC_NAMES,
     DataSummary,
+    Readings,
     SummaryTable,
     pack_summaries,
     summarise_data,
@@ -103,14 +104,21 @@ def write_shards(
         if not (resume and path.exists()):
             shard = make_shard(family, seed, number * size, size)
             with whole_file(path) as draft:
-                arrays = {f.name: getattr(shard, f.name) for f in fields(shard)}
-                np.savez(draft, inputs=np.array(input_hash()), **arrays)
+                np.savez(draft, inputs=np.array(input_hash()), **_as_arrays(shard))  # type: ignore[arg-type]
         yield path
 
 
 def input_hash() -> str:
     """Hash of the names of all statistics and candidates in their order: shards of other inputs are refused."""
-    return hashlib.sha256(" ".join((*STATISTIC_NAMES, "/", *ANCHOR_NAMES)).encode()).hexdigest()[:16]
+    return hashlib.sha256(" ".join((*STATISTIC_NAMES, "/", *ANCHOR_NAMES, "/ pairs")).encode()).hexdigest()[
+        :16
+    ]
+
+
+def _as_arrays(shard: Shard) -> dict[str, npt.NDArray[np.generic]]:
+    """Fields of a shard, those of the pairs under a prefix."""
+    own = {f.name: getattr(shard, f.name) for f in fields(shard) if f.name != "pairs"}
+    return own | {f"pairs/{f.name}": getattr(shard.pairs, f.name) for f in fields(Readings)}
 
 
 def load_shards(paths: list[Path]) -> Shard:
@@ -122,13 +130,27 @@ def load_shards(paths: list[Path]) -> Shard:
                 raise ValueError(
                     f"{path} holds other statistics than this version computes. Draw it again: remove it, or use an empty folder."
                 )
-            parts.append(Shard(**{f.name: file[f.name] for f in fields(Shard)}))
+            own = {f.name: file[f.name] for f in fields(Shard) if f.name != "pairs"}
+            parts.append(
+                Shard(**own, pairs=Readings(**{f.name: file[f"pairs/{f.name}"] for f in fields(Readings)}))
+            )
     return join_shards(parts)
 
 
 def join_shards(parts: Sequence[Shard]) -> Shard:
     """Join shards along the axis of sets."""
-    return Shard(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Shard)})
+    starts = np.cumsum([0, *(len(part) for part in parts[:-1])])
+    names = [f.name for f in fields(Shard) if f.name not in ("pairs", "pair_of")]
+    return Shard(
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names},
+        pairs=Readings(
+            **{
+                f.name: np.concatenate([getattr(part.pairs, f.name) for part in parts])
+                for f in fields(Readings)
+            }
+        ),
+        pair_of=np.concatenate([part.pair_of + start for part, start in zip(parts, starts, strict=True)]),
+    )
 
 
 COMPARED = 3

@@ -13,7 +13,7 @@ except ImportError as error:  # pragma: no cover
     ) from error
 
 from validstats._typing import FloatND
-from validstats.mi.network import FREE, MEDIAN, QUANTILE_LEVELS, RESIDUAL_BOUND, NetworkConfig
+from validstats.mi.network import FREE, MEDIAN, QUANTILE_LEVELS, RESIDUAL_BOUND, STRUCTURE, NetworkConfig
 
 __all__ = ["QuantileNetwork", "pinball_loss"]
 
@@ -60,7 +60,6 @@ class QuantileNetwork(nn.Module):
         least: torch.Tensor | None = None,
         first: torch.Tensor | None = None,
         rule: torch.Tensor | None = None,
-        shift: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Return increasing quantiles of log(1 + 2 I)."""
         x = self.head_in(statistics[:, : self.config.n_inputs])
@@ -81,9 +80,9 @@ class QuantileNetwork(nn.Module):
             scale = (weights * anchor[:, 2 * count :]).sum(dim=1)
             anchor = (weights * anchor[:, :count]).sum(dim=1)
         own = assemble_quantiles(raw, anchor, scale)
-        if shift is not None and not self.training:
-            # What rules leave of the shift holds in use; trained with it, the network would shift more.
-            own = own - ((1.0 - shift) * (own[:, MEDIAN] - anchor))[:, None]
+        if rule is not None and not self.training:
+            # In use candidates of structure are not shifted; trained so, the network would shift others more.
+            own = own - torch.where(rule == STRUCTURE, own[:, MEDIAN] - anchor, 0.0)[:, None]
         if share is not None and first is not None:
             own = share * first + (1.0 - share) * own
         if least is None:
