@@ -257,6 +257,20 @@ def test_more_columns_than_were_simulated_have_no_interval(estimator):
     assert "No interval" in str(result.summary())
 
 
+def test_a_result_says_what_was_read_pair_by_pair(estimator):
+    generator = np.random.default_rng(8)
+    x = generator.normal(size=(120, 3))
+    y = np.log(np.abs(x) + 0.2) + 0.3 * generator.normal(size=x.shape)
+    result = estimator.infer(x, y, certify=False)
+    assert result.n_pairs.tolist() == [3] == result.tidy()["n_pairs"].tolist()
+    assert "the columns fall into 3 independent pairs" in " ".join(str(result.summary()).split())
+    one = estimator.infer(x, y[:, 1], certify=False)
+    assert "one column of each side shares information" in " ".join(str(one.summary()).split())
+    several = estimator.infer([(x, y), (x, x + 1.0 * generator.normal(size=x.shape)), (x, y[:, 1])])
+    assert several.n_pairs.tolist() == [3, 0, 1]
+    assert "data set 1 (3), data set 3 (1)." in " ".join(str(several.summary()).split())
+
+
 def test_long_data_are_read_in_parts_that_are_averaged(estimator):
     x, y = linear_pair(20_500, 2)
     result = estimator.infer(x, y, certify=False)
@@ -334,8 +348,12 @@ def test_training_on_a_family(tmp_path):
     estimator.calibrate(GaussianFamily(), n_sets=30, verbose=False)
     result = estimator.infer(x, y)
     assert result.conf_low <= result.estimate <= result.conf_high
+    # It saw hardly any two single columns, so that it does not read pairs one by one.
+    assert not estimator.weights_.reads_pairs
+    x = np.random.default_rng(1).normal(size=(100, 2))
+    assert estimator.infer(x, np.abs(x)).n_pairs.tolist() == [0]
     estimator.fit()
-    assert estimator.calibration_.n_sets > 1000
+    assert estimator.weights_.reads_pairs and estimator.calibration_.n_sets > 1000
 
 
 class _Stretched(GaussianFamily):

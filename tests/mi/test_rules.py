@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -90,6 +91,15 @@ def test_information_of_independent_pairs_is_the_sum_over_them(name):
         np.testing.assert_allclose(row, sum_over_pairs([forward(one, weights)[0] for one in each]), atol=1e-6)
     chosen = forward(sets.select(np.array([2, 1])), weights)
     np.testing.assert_allclose(chosen, found[[2, 1]], atol=1e-12)
+
+
+def test_networks_that_saw_no_single_columns_read_all_columns_at_once():
+    weights = LearnedMI().fit().weights_
+    other = replace(weights, card=weights.card | {"reads_pairs": False})
+    sets = summary(*bent_pairs(150))
+    bare = replace(sets, pairs=sets.pairs.select(np.arange(0)), pair_of=sets.pair_of[:0])
+    np.testing.assert_array_equal(forward(sets, other), forward(bare, weights))
+    assert np.abs(forward(sets, other) - forward(sets, weights)).max() > 0.1
 
 
 def sum_over_pairs(quantiles):

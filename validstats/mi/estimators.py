@@ -622,7 +622,8 @@ def infer_rows(
         n_samples=np.array([r.x.n_rows for r in rows]),
         dim_x=np.array([r.x.n_columns for r in rows]),
         dim_y=np.array([r.y.n_columns for r in rows]),
-        n_pairs=np.array([max((len(s.pairs) for s in p.summaries), default=0) for p in prepared]),
+        n_pairs=weights.reads_pairs
+        * np.array([max((len(s.pairs) for s in p.summaries), default=0) for p in prepared], dtype=int),
     )
 
 

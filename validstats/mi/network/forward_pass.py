@@ -107,6 +107,11 @@ class NetworkWeights:
         """Whether a network reads more than the classical statistics."""
         return any(config.inputs > CLASSICAL_STATISTICS for config, _ in self.members)
 
+    @property
+    def reads_pairs(self) -> bool:
+        """Whether data that fall into pairs are read pair by pair: not by a network that saw hardly any two single columns."""
+        return self.reads_structure and bool(self.card.get("reads_pairs", True))
+
 
 def to_log_scale(information: AnyArray) -> FloatND:
     """Return log(1 + 2 max(I, 0))."""
@@ -303,7 +308,7 @@ def member_stack(sets: Readings, weights: NetworkWeights, batch_size: int = 256)
         read = None if weights.first is None else second_inputs(part, weights)
         for number in range(len(weights.members)):
             out[number, chosen] = member_quantiles(part, weights, number, read)
-    if isinstance(sets, SummaryTable) and len(sets.pairs) and weights.reads_structure:
+    if isinstance(sets, SummaryTable) and len(sets.pairs) and weights.reads_pairs:
         split, starts = np.unique(sets.pair_of, return_index=True)
         out[:, split] = sums_of_pairs(member_stack(sets.pairs, weights, batch_size), starts)
     return out

@@ -60,6 +60,8 @@ SECOND = NetworkConfig(width=192, depth=3, gate=True, blend=True)
 SECOND_RECIPE = Recipe(
     epochs=14, batch_size=256, learning_rate=2e-3, weight_decay=1e-2, noise=0.05, dropout=0.15, patience=14
 )
+LEAST_SINGLE = 200
+"""Training sets of two single columns from which a network may read independent pairs one by one."""
 FOLDS = 4
 """Parts of the sets of a second stage: each network learns from the others and is judged on its own, so that every set serves both."""
 
@@ -133,8 +135,10 @@ def train_on_family(
     plan = [(HEAD, Recipe(epochs=epochs, batch_size=batch, seed=seed % 2**31 + k)) for k in range(ensemble)]
     train, validation = pool.select(np.arange(held, len(pool))), pool.select(np.arange(held))
     weights, logs = train_ensemble(train, validation, plan, verbose=verbose)
+    single = int((train.shape[:, 2] == 1).sum())
     card = {
         "family": f"the family {family.name!r}",
+        "reads_pairs": single >= LEAST_SINGLE,
         "training_sets": len(train),
         "seed": seed,
         "networks": logs,
