@@ -370,11 +370,18 @@ def study_original(draws: int) -> str:
 
 
 def without_structure(sets: Any) -> Any:
-    """The sets as version 0.1.0 read them: no statistic and no candidate of structure."""
+    """The sets as version 0.1.0 read them: no statistic, no candidate of structure and no pairs."""
     statistics, anchors = sets.statistics.copy(), sets.anchors.copy()
     statistics[:, CLASSICAL_STATISTICS:] = 0.0
     anchors[:, len(CLASSICAL_ANCHORS) :] = np.nan
-    return replace(sets, statistics=statistics, anchors=anchors)
+    none = np.arange(0)
+    return replace(
+        sets,
+        statistics=statistics,
+        anchors=anchors,
+        pairs=sets.pairs.select(none),
+        pair_of=sets.pair_of[none],
+    )
 
 
 def _points(sets: SummaryTable, weights: NetworkWeights) -> Float1D:
