@@ -24,6 +24,10 @@ def sides():
         "one discrete column": (words, y),
         "text and booleans": (words, y > 0),
         "several discrete columns": (tables, y > 0),
+        "independent pairs": (
+            np.column_stack([x, e]),
+            np.column_stack([x**2, np.cos(e)]) + 0.2 * generator.standard_normal((120, 2)),
+        ),
     }
 
 
@@ -34,6 +38,9 @@ def test_every_door_gives_the_same_answer(kind):
     two = LearnedMI().infer(x, y, confidence_level=0.9, certify=False)
     for name in ("estimate", "conf_low", "conf_high"):
         assert getattr(one, name) == pytest.approx(getattr(two, name), abs=1e-12)
+    pairs = {"independent pairs": 2}.get(kind, 0)
+    assert two.n_pairs.tolist() == [pairs]
+    assert one.estimator == ("learned, 2 independent pairs of columns" if pairs else "learned")
 
 
 def threads():

@@ -63,7 +63,8 @@ class MutualInformationResult(Result):
     method : str
         Method asked for.
     estimator : str
-        Estimator that was used for these kinds of sides.
+        Estimator that was used for these sides; of the learned one also how many independent pairs of columns were read one by one,
+        where the data fall into such pairs.
     kind_x, kind_y : {"continuous", "discrete", "mixed"}
         Kind of each side.
     n_samples, dim_x, dim_y : int
@@ -306,7 +307,9 @@ def mutual_info(
         found = learned_inference(rows, level, given, certify, "nats", backend)
         ends = float(found.lows[0]), float(found.highs[0])
         value, nan = float(found.estimates[0]), float("nan")
-        estimate = Estimate(value, nan, ends, "learned", found.guarantee, found.withheld[0])
+        pairs = int(found.n_pairs[0])
+        read = f", {pairs} independent {'pair' if pairs == 1 else 'pairs'} of columns" if pairs else ""
+        estimate = Estimate(value, nan, ends, f"learned{read}", found.guarantee, found.withheld[0])
         return _build_result(rows, estimate, options, unit, backend, found.certified, float(found.naive))
     estimate = estimate_sides(rows.x, rows.y, options)
     if rows.withheld:
