@@ -538,3 +538,21 @@ def test_a_difference_of_models_is_coded_around_the_rows_that_one_of_them_has_ri
     few = round(0.05 * part.n_rows)
     cell, _ = coded_pairs(n10, n01, part.n_rows, (few, few, part.n_rows), t=DIFFERENCE_CELL, log_alpha=level)
     assert fresh.compare(good, said).bounds == pytest.approx((cell.low, cell.high))
+
+
+def test_a_gain_in_losses_is_confirmed_where_the_paired_claim_is():
+    """Differences of any size between -1 and 1, as the mechanism itself judges them."""
+    rng = np.random.default_rng(5)
+    first, second = (np.clip(HALF + rng.normal(scale=scale, size=1000), 0, 1) for scale in (0.2, 0.6))
+    difference = (second - HALF) ** 2 - (first - HALF) ** 2
+    passed = []
+    for gain in np.arange(0.0, 0.31, 0.01).round(2):
+        holdout = plain()
+        values = 0.5 + 0.5 * difference[holdout.desk_.parts.reusable.given]
+        expected = holdout.desk_.books.look().step(
+            "sparse_validate", values, 0.5 + 0.5 * gain, key="paired_validate",
+            options={"queries": None, "failures": None, "interval": "betting"},
+        )  # fmt: skip
+        passed.append(holdout.validate_gain(first, second, at_least=gain, metric="brier").passed)
+        assert passed[-1] is bool(expected.passed)
+    assert passed == sorted(passed, reverse=True) and 2 < sum(passed) < 30

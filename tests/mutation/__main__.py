@@ -212,10 +212,10 @@ class Trials:
                     self.by_line[name, line].append(test)
 
     def tests_of(self, mutant: Mutant, statement: range) -> list[str]:
-        """Tests that execute a line of the statement; for what runs at import alone, all that enter the file."""
+        """Tests that execute a line of the statement; for what runs at import, all that enter the file."""
         found = {t for line in statement for t in self.by_line.get((mutant.path, line), ())}
-        if not found and any((mutant.path, line) in self.at_import for line in statement):
-            found = set(self.by_file[mutant.path])
+        if any((mutant.path, line) in self.at_import for line in statement):
+            found |= set(self.by_file[mutant.path])
         return sorted(found, key=self.seconds.__getitem__)
 
     def run(self, mutant: Mutant, source: str, domain: str) -> Outcome:
