@@ -733,6 +733,13 @@ def test_a_damaged_store_changes_nothing_but_the_time(damage, tmp_path) -> None:
     assert store.stat().st_size == size
 
 
+def test_a_store_with_one_cut_line_is_begun_anew(tmp_path) -> None:
+    store = tmp_path / "hunt.jsonl"
+    store.write_text('{"key": "cut')
+    hunt([SURE], **LITTLE, store=store)
+    assert store.read_text().startswith('{"key": "cut\n{"key": "sure|')
+
+
 def test_another_file_is_no_store(tmp_path) -> None:
     table = tmp_path / "table.csv"
     table.write_text("a,b\n1,2\n")
