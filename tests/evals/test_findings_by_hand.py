@@ -1270,3 +1270,11 @@ def test_questions_of_80_letters_are_names_of_items(tmp_path) -> None:
         path = tmp_path / "ragas.jsonl"
         path.write_text("\n".join(map(json.dumps, rows)))
         assert evals.read(path).items == items
+
+
+def test_objects_with_test_cases_of_another_kind_are_of_no_known_tool(tmp_path) -> None:
+    path = tmp_path / "run.json"
+    for cases in (3, [], ["metricsData"], [{"score": 1}], {"metricsData": []}):
+        path.write_text(json.dumps({"testCases": cases, "more": {}}))
+        with pytest.raises(EvalFileError, match=r"run\.json is JSON of no known tool"):
+            evals.read(path)

@@ -783,7 +783,7 @@ def _runs_p_value(known: Bool1D) -> float:
     runs = 1 + int(np.sum(known[1:] != known[:-1]))
     mean = 1.0 + 2.0 * m * (n - m) / n
     variance = (mean - 1.0) * (mean - 2.0) / (n - 1.0)
-    return float(stats.norm.cdf((runs + 0.5 - mean) / np.sqrt(variance))) if variance > 0 else 1.0
+    return float(stats.norm.cdf((runs + 0.5 - mean) / np.sqrt(variance)))
 
 
 def _commands(table: EvalTable, checks: Sequence[Check]) -> Iterator[tuple[str, str]]:
