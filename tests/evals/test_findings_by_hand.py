@@ -1089,6 +1089,7 @@ def test_tables_are_joined_and_taken_apart() -> None:
 
     assert names(np.array([1.0, np.nan, -2.0])) == ["1", "", "-2"]
     assert names(np.array([1.5, 2.0])) == ["1.5", "2.0"]
+    assert names(np.array([200.0, 1e15])) == ["200", "1000000000000000"]
     assert names(np.array([2.0**53, 1.0])) == ["9007199254740992.0", "1.0"]
     assert names(np.array([None, "x", 3, pd.NA], dtype=object)) == ["", "x", "3", ""]
 
