@@ -315,6 +315,12 @@ few_events_message = (
     "intervals near their level. Label more rows where that class is likely, or leave out covariates."
 )
 
+rare_labels_message = (
+    "Of the {n_labelled} labels {where}, {events} differ from the rest: an interval that takes a normal law for granted "
+    "hardly knows how rare such labels are, and not at all where none is seen. Label more rows where they are likely, or merge groups; "
+    "interval='cells', where it is available, uses the range of the outcome."
+)
+
 separation_message = (
     "Separation: {what} ({n_labelled} labelled rows), so that the coefficient of {columns} is infinite and no interval "
     "exists. Label rows where the other class is likely, leave the columns out, or merge categories."

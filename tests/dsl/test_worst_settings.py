@@ -155,3 +155,63 @@ def test_slopes_as_published_are_not_doubted_where_many_labels_are_nearly_normal
         for seed in range(3)
     ]
     assert not any(doubts)
+
+
+def rare_failures(seed, rates=(0.998, 0.9906), n=5861, n_clusters=68, n_labelled=8):
+    """Difference of two groups' pass rates within clusters labelled as a whole: whether it holds, and whether it is doubted."""
+    rng = np.random.default_rng(seed)
+    cluster, group = np.arange(n) * n_clusters // n, (rng.random(n) < 0.26) * 1
+    y = (rng.random(n) < np.array(rates)[group]) * 1.0
+    judge = np.where(rng.random(n) < np.where(y == 1, 0.99, 0.28), 1, 0)
+    chosen = np.isin(cluster, rng.choice(n_clusters, n_labelled, replace=False))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", LabellingWarning)
+        study = DesignSupervised(random_state=0).fit(
+            pd.DataFrame({"judge": judge, "group": group}), surrogate="judge"
+        )
+        study.calibrate(
+            {"y": np.where(chosen, y, np.nan)}, clusters=cluster, sampling_probability=n_labelled / n_clusters
+        )
+        found = study.infer(
+            "y ~ group", model="difference", confidence_level=0.9, population="finite", clusters=None
+        )
+    truth = y[group == 1].mean() - y[group == 0].mean()
+    doubted = any("hardly knows how rare such labels are" in str(warning.message) for warning in said)
+    return found.conf_low[-1] <= truth <= found.conf_high[-1], doubted, found.interval_name
+
+
+@pytest.mark.validity
+def test_differences_of_rare_failures_within_clusters_hold_or_it_is_said() -> None:
+    held, doubted, name = zip(*(rare_failures(seed) for seed in range(200)), strict=True)
+    assert set(name) == {"normal"}
+    assert binomtest(int(np.logical_or(held, doubted).sum()), 200, 0.88, alternative="less").pvalue > 0.01
+    # without the warning the setting shows the fault
+    assert binomtest(sum(held), 200, 0.88, alternative="less").pvalue < 0.05
+
+
+@pytest.mark.parametrize(("rates", "where"), [((0.5, 1.0), "with group = 1"), ((0.4, 0.6), "")])
+def test_a_group_whose_labels_are_alike_is_named(rates, where) -> None:
+    """None is named where both groups have labels of both kinds."""
+    rng = np.random.default_rng(4)
+    group = np.tile([0, 1], 600)
+    y = (rng.random(1200) < np.array(rates)[group]) * 1.0
+    labels = np.where(rng.random(1200) < 0.2, y, np.nan)
+    rows = pd.DataFrame({"judge": np.where(rng.random(1200) < 0.8, y, 1 - y), "group": group})
+    study = DesignSupervised(random_state=0).fit(rows, surrogate="judge").calibrate({"y": labels})
+    for options in ({"model": "difference", "interval": "normal"}, {"model": "linear"}):
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", LabellingWarning)
+            study.infer("y ~ group", **options)
+        words = [str(w.message) for w in said if "differ from the rest" in str(w.message)]
+        assert len(words) == bool(where)
+        if where:
+            known = ~np.isnan(labels) & (group == 1)
+            assert words[0].startswith(f"Of the {known.sum()} labels {where}, 0 differ from the rest")
+
+
+def test_a_mean_of_labels_that_are_alike_is_doubted_where_cells_are_not_taken() -> None:
+    rows = pd.DataFrame({"judge": np.tile([1, 1, 0], 200)})
+    study = DesignSupervised(random_state=0).fit(rows, surrogate="judge")
+    study.calibrate({"y": np.where(np.arange(600) % 5 == 0, 1.0, np.nan)})
+    with pytest.warns(LabellingWarning, match="Of the 120 labels in all, 0 differ from the rest"):
+        study.infer("y ~ 1", model="mean", interval="normal")

@@ -63,6 +63,7 @@ from validstats.exceptions import (
     few_events_message,
     near_collinearity_message,
     normal_interval_message,
+    rare_labels_message,
     skewed_labels_message,
     warn,
 )
@@ -465,6 +466,9 @@ unidentified_by_labels_message = (
 
 _FEWEST_DEGREES = 5.0
 """Degrees of freedom below which an interval rests on a handful of labels."""
+_FEWEST_EVENTS = 5
+"""Labels unlike the others below which a normal interval of a 0/1 outcome is said not to know them: .00, .78 and .84 held for .9
+with none, one and two of 690 labels of eight clusters (300 studies), .93 and more with three to six."""
 
 
 def solve(prepared: PreparedModel, request: InferenceRequest, study: Study) -> CoefficientResult:
@@ -557,6 +561,26 @@ def _warn_about_surprises(prepared: PreparedModel, found: Estimate) -> None:
                 events=events, n_labelled=sample.n_labelled, n_params=len(names), needed=needed
             )
             warn(message, LabellingWarning)
+    elif prepared.absorber is None:
+        _warn_about_rare_labels(prepared)
+
+
+def _warn_about_rare_labels(prepared: PreparedModel) -> None:
+    """Warn where a 0/1 outcome hardly varies among the labels, or among those of a group: its variance is not seen."""
+    rows, names = prepared.sample.gold, prepared.names
+    if rows.y.ndim > 1 or not np.isin(rows.y, (0.0, 1.0)).all():
+        return
+    found = []
+    for k, column in enumerate(rows.X.T):
+        for value in (
+            np.intersect1d(np.unique(column), (0.0, 1.0)) if np.isin(column, (0.0, 1.0)).all() else ()
+        ):
+            side = rows.y[column == value]
+            where = "in all" if len(side) == len(rows.y) else f"with {names[k]} = {value:g}"
+            found.append((int(min(side.sum(), len(side) - side.sum())), len(side), where))
+    events, n_labelled, where = min(found, default=(_FEWEST_EVENTS, 0, ""))
+    if events < _FEWEST_EVENTS:
+        warn(rare_labels_message.format(events=events, n_labelled=n_labelled, where=where), LabellingWarning)
 
 
 def _warn_about_the_law(prepared: PreparedModel, found: Estimate, request: InferenceRequest) -> None:
