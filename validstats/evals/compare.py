@@ -30,6 +30,7 @@ from validstats.evals.statistics import (
     direction_code,
     effective_score_interval,
     paired_binary,
+    pointwise,
     sign_flip_p_value,
     t_quantile,
     welch_difference,
@@ -526,9 +527,9 @@ def _judged(
         low, high = 2 * float(ends[0]) - 1, 2 * float(ends[1]) - 1
         p_value = score_p_value((gap + 1) / 2, se / 2, units, 0.5, df)
     else:
-        critical = t_quantile(level, df)
-        low, high = gap - critical * se, gap + critical * se
-        p_value = 2.0 * float(stats.t.sf(abs(gap) / se, df)) if se > 0 else 1.0
+        ends = pointwise(np.array([gap]), np.array([[se**2]]), df, level, None)
+        low, high = float(ends[0][0]), float(ends[1][0])
+        p_value = 2.0 * float(stats.t.sf(abs(gap) / se, df)) if math.isfinite(low) else 1.0
     return _Difference(
         consistent_answer(gap, low, high, p_value, level),
         se,

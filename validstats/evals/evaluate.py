@@ -261,7 +261,7 @@ def _estimate(
     level: float,
     population: Population,
     random_state: RandomState,
-    category: bool = False,
+    category: bool,
 ) -> _Estimate:
     """Estimate and interval of some rows; a category of one unit is open where a whole would be refused."""
     nan = float("nan")

@@ -109,11 +109,6 @@ class EvalInput:
         return np.zeros(len(self.score), bool) if self.human is None else ~np.isnan(self.human)
 
     @property
-    def outcome(self) -> Float1D:
-        """What a row is worth: the human label where it is known, else the automatic score."""
-        return self.score if self.human is None else np.where(self.labelled, self.human, self.score)
-
-    @property
     def binary(self) -> bool:
         """Whether what is estimated is a rate: all trusted scores are 0 or 1."""
         trusted = self.score if self.human is None else self.human

@@ -18,6 +18,7 @@ from validstats.evals.statistics import (
     effective_score_interval,
     effective_size,
     kish_size,
+    no_spread,
     pointwise,
     smoothed_variance,
     t_quantile,
@@ -206,6 +207,8 @@ def judged_mean(
         std_error = float(np.sqrt((std_error / width) ** 2 + opening))
 
     def ends(level: float) -> tuple[float, float]:
+        if bounds is None and no_spread(estimate, std_error):
+            return -np.inf, np.inf  # no spread is no certainty
         if not inverted:
             low, high = result.confidence_interval(level)[0]
             return float(low), float(high)
@@ -353,6 +356,8 @@ def judged_systems(
         if data.in_unit_range:
             for s, rows in enumerate(parts):
                 covariance[s, s] += sum(_smoothing(data.rows(rows), (weight / pi)[rows], weight[rows]))
+        alike = no_spread(result.params, np.sqrt(np.diag(covariance)))
+        covariance[alike] = covariance[:, alike] = 0.0
     units = [labelled_units(labelled & rows, data.cluster, weight / pi) for rows in parts]
     # Independent labelled units of the system that has fewest.
     df = float(max(min(n for _, n in units) - 1, 1))

@@ -284,7 +284,8 @@ def _score_means(
         theta[s], units[s] = mean.estimate, mean.effective_units
         of_clusters[repr(inputs.system_names[s])] = mean.contributions
         # Deviation of each cluster, scaled so that V = sum over clusters of products times G/(G - 1).
-        contributions[clusters[0], s] = (mean.contributions - mean.estimate) / len(mean.contributions)
+        if mean.variance > 0.0:
+            contributions[clusters[0], s] = (mean.contributions - mean.estimate) / len(mean.contributions)
         effective = min(
             effective, mean.effective_units if inputs.weight is not None else len(mean.contributions)
         )
@@ -584,7 +585,7 @@ def _strengths(
     weights = None
     if pair_weights == "uniform":
         low, high = np.minimum(first, second), np.maximum(first, second)
-        count = np.bincount(low * n_systems + high, minlength=n_systems**2)
+        count = np.bincount(low * n_systems + high)
         weights = 1.0 / count[low * n_systems + high]
         weights *= len(first) / weights.sum()
     fit = davidson_fit(

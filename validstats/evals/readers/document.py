@@ -55,11 +55,6 @@ class Document:
         return InputFile(self.name, self.sha256, format_name, rows, self.path)
 
     @property
-    def first(self) -> Mapping[str, Any]:
-        """The first record, empty for other kinds."""
-        return self.value[0] if self.kind == "records" else {}
-
-    @property
     def names(self) -> frozenset[str]:
         """Keys of the first hundred records or columns of the table, in lower case."""
         if self.kind == "records":
@@ -122,11 +117,16 @@ def _read_parquet(content: bytes, name: str) -> Any:
     import pandas as pd
 
     try:
+        from pyarrow.parquet import read_schema
+
+        _check_names(read_schema(io.BytesIO(content)).names, name)
         table = pd.read_parquet(io.BytesIO(content))
         for column, dtype in table.dtypes.items():
             # Arrow decodes texts late: damaged ones must be noticed here.
             if pd.api.types.is_string_dtype(dtype):
                 table[column] = table[column].astype(object).where(table[column].notna(), None)
+    except EvalFileError:
+        raise
     except ImportError as error:
         raise EvalFileError(
             f"Reading {name} needs pyarrow: pip install pyarrow, or save it as CSV."
@@ -136,7 +136,6 @@ def _read_parquet(content: bytes, name: str) -> Any:
     if len(table) == 0:
         raise EvalFileError(f"{name} has columns but no rows.")
     table.columns = [str(column) for column in table.columns]
-    _check_names(list(table.columns), name)
     return plain_frame(table.reset_index(drop=True))
 
 
@@ -155,7 +154,6 @@ def _read_delimited(text: str, name: str) -> tuple[Any, tuple[Check, ...]]:
                 io.StringIO(text),
                 sep=separator,
                 dtype=str,
-                keep_default_na=False,
                 na_filter=False,
                 skipinitialspace=True,
                 index_col=False,
@@ -178,7 +176,7 @@ def _read_delimited(text: str, name: str) -> tuple[Any, tuple[Check, ...]]:
         notes.append(Check("separator", "note", f"{name} is read with the separator {shown}."))
     comma = [column for column in table.columns if separator != "," and _has_decimal_comma(table[column])]
     for column in comma:
-        table[column] = table[column].str.replace(",", ".", regex=False)
+        table[column] = table[column].str.replace(",", ".")
     if comma:
         shown = ", ".join(map(repr, comma))
         notes.append(

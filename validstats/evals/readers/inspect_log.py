@@ -32,7 +32,7 @@ def recognise_inspect(document: Document) -> bool:
     )
 
 
-def read_inspect(document: Document, keep_text: bool = False) -> EvalTable:
+def read_inspect(document: Document, keep_text: bool) -> EvalTable:
     """One row a sample and epoch, one column a scorer (and key of a scorer with several values)."""
     if document.kind == "zip":
         header, samples = _from_zip(document.value)

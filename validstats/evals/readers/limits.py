@@ -157,7 +157,7 @@ class Zip:
                     f"{name} holds a member with a path outside the archive: {member.filename!r}."
                 )
             total += member.file_size
-            if member.file_size > _RATIO_FROM and member.file_size > MAX_RATIO * max(member.compress_size, 1):
+            if member.file_size > _RATIO_FROM and member.file_size > MAX_RATIO * member.compress_size:
                 raise EvalFileError(
                     f"{name} is refused: {member.filename!r} unpacks to {member.file_size:,} bytes, more than "
                     f"{MAX_RATIO} times its size."

@@ -32,7 +32,7 @@ def recognise_lm_eval(document: Document) -> bool:
     return document.kind == "records" and {"doc_id", "doc_hash", "filter"} <= document.names
 
 
-def read_lm_eval(document: Document, keep_text: bool = False) -> EvalTable:
+def read_lm_eval(document: Document, keep_text: bool) -> EvalTable:
     """One row a document and filter; the system is the folder's name, the task is in the file's name."""
     rows = Rows(document)
     named = _LM_EVAL_FILE.fullmatch(document.stem)
@@ -69,7 +69,7 @@ def _promptfoo_rows(value: Mapping[str, Any]) -> list[Any] | None:
     return None
 
 
-def read_promptfoo(document: Document, keep_text: bool = False) -> EvalTable:
+def read_promptfoo(document: Document, keep_text: bool) -> EvalTable:
     """One row a test and prompt; a component of type human is the humans' score, failureReason 2 an error row."""
     entries = _promptfoo_rows(document.value) or []
     for number, entry in enumerate(entries, start=1):
@@ -147,7 +147,7 @@ def recognise_deepeval(document: Document) -> bool:
     )
 
 
-def read_deepeval(document: Document, keep_text: bool = False) -> EvalTable:
+def read_deepeval(document: Document, keep_text: bool) -> EvalTable:
     """One row a test case, a column a metric; the system is the file's name."""
     rows = Rows(document)
     cases = document.value["testCases"]
@@ -194,7 +194,7 @@ def recognise_ragas(document: Document) -> bool:
     ) and not (names & {"item", "item_id", "judge", "winner", "task_id", "prompt_id"})
 
 
-def read_ragas(document: Document, keep_text: bool = False) -> EvalTable:
+def read_ragas(document: Document, keep_text: bool) -> EvalTable:
     """One row a question, a column a metric; the system is the file's name."""
     records = document.value if document.kind == "records" else document.value.to_dict("records")
     texts = [str(record.get("user_input", record.get("response"))) for record in records]

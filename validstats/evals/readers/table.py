@@ -366,10 +366,7 @@ def verdict_codes(values: Float1D) -> tuple[Int1D, list[str]]:
 
 def _named_by_file(tables: Sequence[EvalTable]) -> list[EvalTable]:
     """Tables that name no system, each with the name of its file as the system; with its folder where files are namesakes."""
-    paths = [
-        Path(table.files[0].path or table.files[0].name) if len(table.files) == 1 else None
-        for table in tables
-    ]
+    paths = [Path(table.files[0].path) if len(table.files) == 1 else None for table in tables]
     names = [path.stem if path is not None else "" for path in paths]
     if len(set(names)) < len(names):
         names = [f"{path.parent.name}/{path.stem}" if path is not None else "" for path in paths]

@@ -76,7 +76,7 @@ _MOST_SAMPLES = 100_000
 """Samples of an item in a table of counts, each of which becomes a row where samples are counted."""
 
 
-def read_table(document: Document, keep_text: bool = False) -> EvalTable:
+def read_table(document: Document, keep_text: bool) -> EvalTable:
     """A table from any columns: roles by name, the format by which roles there are."""
     import pandas as pd
 
@@ -107,7 +107,7 @@ def _with_file(table: EvalTable, document: Document) -> EvalTable:
 
 
 def table_of_frame(
-    frame: Any, name: str = "the data", *, given: Mapping[str, str] | None = None, keep_text: bool = False
+    frame: Any, name: str = "the data", *, given: Mapping[str, str] | None = None, keep_text: bool
 ) -> EvalTable:
     """Find the roles of the columns of a frame; ``given`` roles are taken as they are."""
     given = dict(given or {})

@@ -174,6 +174,11 @@ def _hessian(
 
 
 def _not_identified(theta: Float1D) -> str:
+    if not theta.any():  # singular before the first step, whatever the outcomes
+        return (
+            "These battles do not tell the strengths from each other, or from the advantage of being shown first; swap the "
+            "order in some of them, leave order_effect= out, or add battles between the systems."
+        )
     worst = int(np.argmax(np.abs(theta)))
     how = "never loses" if theta[worst] > 0 else "never wins"
     return (

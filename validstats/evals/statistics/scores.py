@@ -16,10 +16,16 @@ __all__ = [
     "effective_score_interval",
     "effective_size",
     "kish_size",
+    "no_spread",
     "pointwise",
     "t_quantile",
     "welch_difference",
 ]
+
+
+def no_spread(mean: FloatND | float, std_error: FloatND | float) -> FloatND:
+    """Whether a standard error is no more than what rounding leaves of equal numbers."""
+    return np.asarray(std_error) <= 1e-12 * np.abs(mean)
 
 
 def kish_size(weights: AnyArray) -> float:
@@ -42,7 +48,8 @@ class ClusterMean:
     def variance(self) -> float:
         """Squared standard error, NaN with one cluster."""
         n = len(self.contributions)
-        return float(np.var(self.contributions, ddof=1) / n) if n > 1 else float("nan")
+        found = float(np.var(self.contributions, ddof=1) / n) if n > 1 else float("nan")
+        return 0.0 if no_spread(self.estimate, np.sqrt(found)) else found
 
     @property
     def std_error(self) -> float:
@@ -112,7 +119,7 @@ def pointwise(
     if n_units is not None:
         return effective_score_interval(theta, std_error, n_units, critical)
     # No spread is no certainty where a score has no bounds.
-    half = np.where(std_error > 0.0, critical * std_error, np.inf)
+    half = np.where(no_spread(theta, std_error), np.inf, critical * std_error)
     return theta - half, theta + half
 
 
