@@ -302,17 +302,20 @@ def test_tables_of_ragas_are_told_from_others(tmp_path) -> None:
 
 
 def test_digests_of_questions_are_those_of_their_texts() -> None:
-    from validstats.evals.readers.recordset import content_digest
+    def digests(*asked):
+        return (
+            evals.read({"item": range(len(asked)), "question": asked, "score": [1] * len(asked)})
+            .frame["content"]
+            .tolist()
+        )
 
-    assert content_digest("why") == hashlib.blake2b(b"why", digest_size=8).hexdigest()
-    assert (
-        content_digest({"b": 1, "a": 2})
-        == content_digest({"a": 2, "b": 1})
-        == content_digest('{"a": 2, "b": 1}')
-    )
-    assert content_digest(None) == content_digest(np.nan) == ""
-    assert content_digest(5) == content_digest("5") != ""
-    assert content_digest("\ud800") == hashlib.blake2b(b"\xed\xa0\x80", digest_size=8).hexdigest()
+    def plain(content):
+        return hashlib.blake2b(content, digest_size=8).hexdigest()
+
+    assert digests("why", None, np.nan) == [plain(b"why"), "", ""]
+    assert digests({"b": 1, "a": 2}, {"a": 2, "b": 1}, '{"a": 2, "b": 1}', 5, "5", [1, None], "\ud800") == [
+        *[plain(b'{"a": 2, "b": 1}')] * 3, *[plain(b"5")] * 2, plain(b"[1, null]"), plain(b"\xed\xa0\x80"),
+    ]  # fmt: skip
 
 
 # ---- roles and rows ----
