@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 
-def no_spread(mean: FloatND | float, std_error: FloatND | float) -> FloatND:
+def no_spread(mean: FloatND | float, std_error: FloatND | float) -> AnyArray:
     """Whether a standard error is no more than what rounding leaves of equal numbers."""
     return np.asarray(std_error) <= 1e-12 * np.abs(mean)
 
