@@ -773,3 +773,231 @@ def test_equal_scores_say_nothing_whatever_rounding_leaves_of_them(value) -> Non
     near = evals.evaluate({"score": rows})
     assert near.conf_low < near.estimate < near.conf_high
     assert math.isfinite(near.conf_low)
+
+
+# ---- options ----
+
+
+def pairs_of_two(n=30):
+    rng = np.random.default_rng(1)
+    return {
+        "item": np.tile(np.arange(n), 2),
+        "system": ["a"] * n + ["b"] * n,
+        "score": rng.integers(0, 2, 2 * n) + np.repeat([0.5, 0.0], n),
+    }
+
+
+def fought(n=60):
+    rng = np.random.default_rng(2)
+    first = rng.integers(0, 3, n)
+    names = np.array(["p", "q", "r"])
+    data = {"model_a": names[first], "model_b": names[(first + rng.integers(1, 3, n)) % 3]}
+    return {**data, "winner": rng.choice(["model_a", "model_b", "tie"], n)}
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "compare", "rank", "pass_at_k", "battles"])
+def test_options_are_words_of_their_lists(verb) -> None:
+    data = fought() if verb == "battles" else pairs_of_two()
+    call = {"battles": evals.rank, "evaluate": evals.evaluate}.get(verb) or getattr(evals, verb)
+    options = {
+        "evaluate": ("population", "errors"),
+        "compare": ("population", "interval", "unpaired", "errors"),
+        "rank": ("population", "scale", "pair_weights", "errors"),
+        "battles": ("population", "scale", "pair_weights"),
+        "pass_at_k": ("population", "design"),
+    }[verb]
+    if verb == "evaluate":
+        data = {"score": data["score"]}
+    for name in options:
+        with pytest.raises(ValueError, match=f"^{name} must be .*'neither'"):
+            call(data, **{name: "neither"})
+    for level in (0.0, 1.0, -0.5, "x"):
+        with pytest.raises((ValueError, TypeError), match="confidence_level"):
+            call(data, confidence_level=level)
+
+
+def test_names_are_names_in_every_verb() -> None:
+    values = np.ones(60)
+    for call, names in (
+        (evals.evaluate, ("score", "system", "by", "item", "human", "filter")),
+        (evals.compare, ("candidate", "baseline", "system", "human", "score", "item", "filter")),
+        (evals.rank, ("score", "system", "human", "item", "filter")),
+        (evals.read, ("item", "system", "sample", "human", "sampling_probability", "filter")),
+    ):
+        for name in names:
+            with pytest.raises(TypeError, match=f"{name} is a name, of a column"):
+                call(pairs_of_two(), **{name: values})
+    for name in ("system", "score"):
+        with pytest.raises(TypeError, match=f"{name} is a name, of a column"):
+            evals.plan({"judge": [1, 0] * 9}, width=0.3, **{name: values})
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_seeds_are_0_where_none_is_given(number) -> None:
+    two = weighted_answers(3, n=44, scale=4.0)
+    halves = two.assign(judge=two["judge"] + 0.1 * (two["item"] % 5))
+    judged = {
+        "item": range(60),
+        "judge": np.arange(60) % 3 % 2,
+        "human": np.where(np.arange(60) < 30, np.arange(60) % 2, np.nan),
+    }
+    rng = np.random.default_rng(0)
+    many = {"item": np.tile(np.arange(40), 2), "system": ["a"] * 40 + ["b"] * 40}
+    many["score"] = np.concatenate([rng.normal(0.2, 1, 40), np.zeros(40)])
+    calls = [
+        (lambda **o: evals.evaluate(judged, **o).judge.conf_low.tolist(), True),
+        (
+            lambda **o: (
+                evals.evaluate(
+                    halves[halves["system"] == "a"].drop(columns="system"), weights="w", judge="judge", **o
+                ).estimate
+            ),
+            True,
+        ),
+        (lambda **o: evals.compare(many, **o).sign_flip_p_value, True),
+        (lambda **o: evals.rank(pairs_of_two(), **o).rank_low.tolist(), False),
+        (
+            lambda **o: evals.rank(
+                {**fought(), "human": np.where(np.arange(60) % 2, fought()["winner"], None)},
+                scale="win_rate",
+                **o,
+            ).estimate.tolist(),
+            True,
+        ),
+        (
+            lambda **o: evals.pass_at_k(
+                {"problem": np.repeat(range(9), 4), "passed": np.arange(36) % 5 % 2}, **o
+            ).conf_low.tolist(),
+            True,
+        ),
+    ]
+    call, other = calls[number]
+    assert call() == call(random_state=0)
+    assert not other or call() != call(random_state=1)
+
+
+def test_few_labels_are_said_by_the_checks_alone() -> None:
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        judged = {
+            "item": range(40),
+            "judge": np.arange(40) % 2,
+            "human": np.where(np.arange(40) < 6, np.arange(40) % 2, np.nan),
+        }
+        assert evals.evaluate(judged).n_human[0] == 6
+
+
+def test_contrasts_of_systems_say_what_they_rest_on() -> None:
+    data = weighted_answers(4, n=120).drop(columns="w")
+    shared = evals.compare(data)
+    assert shared.method.startswith("contrast of two") and shared.answer.endswith(" on 120 shared items")
+    own = data.assign(item=data["item"].astype(str) + data["system"])
+    found = evals.compare(own)
+    assert found.method.startswith("contrast of two") and found.answer.endswith(" on 240 items")
+    assert shared.guarantee.check[0] == "both systems answered the same items and were graded alike"
+    assert found.guarantee.check[0] == "items of both systems are alike"
+    assert len(shared.guarantee.check) == 3
+    plain = evals.compare(pairs_of_two())
+    assert len(plain.guarantee.check) == 3 and plain.guarantee.check[1].startswith(
+        "units (item) do not depend"
+    )
+
+
+def test_rankings_say_what_they_rest_on() -> None:
+    by_scores, by_battles = evals.rank(pairs_of_two()), evals.rank(fought())
+    assert [c[:40] for c in by_scores.guarantee.check] == [
+        "all systems answered the same items", "this is the first look at these data",
+    ]  # fmt: skip
+    assert [c[:40] for c in by_battles.guarantee.check] == [
+        "prompts do not depend on each other and ", "this is the first look at these data",
+    ]  # fmt: skip
+    assert len(by_scores.guarantee.details) == 2 and len(by_battles.guarantee.details) == 3
+    assert by_battles.guarantee.details[2].startswith("Strengths solve Davidson's moments")
+    assert by_scores.guarantee.n_reference == 30 and by_scores.guarantee.confidence_level == 0.95
+    judged = evals.rank(weighted_answers().drop(columns="w"))
+    assert judged.guarantee.check[1].startswith(
+        "labels were drawn at random, or with the probabilities given; fewest"
+    )
+    assert len(judged.guarantee.check) == 3
+
+
+def test_long_words_are_shown_by_their_first_forty_letters() -> None:
+    word = "w" * 41
+    data = {**fought(), "winner": [word, *fought()["winner"][1:]]}
+    with pytest.raises(EvalFileError, match=r"nor a tie: 'w{40}' \(row 1\)\. Known"):
+        evals.rank(data)
+    with pytest.raises(EvalFileError, match=r"'w{40}' \(row 2\)\. Known"):
+        evals.read({"item": [1, 2], "judge": [1, word]})
+
+
+def test_one_sample_of_an_item_is_a_count() -> None:
+    table = evals.read({"item": [1, 2], "samples": [1, 4], "a": [1, 2], "b": [0, 4]})
+    assert table.values("score").tolist() == [1.0, 0.5, 0.0, 1.0]
+
+
+def test_categories_of_several_units_of_which_one_has_labels_are_open() -> None:
+    n = 60
+    passage = np.arange(n) // 4
+    topic = np.where(passage < 2, "one", "many")
+    human = np.where((passage == 0) | (passage % 2 == 0), (np.arange(n) % 3 > 0) * 1.0, np.nan)
+    data = {"item": range(n), "passage": passage, "topic": topic, "judge": np.arange(n) % 2, "human": human}
+    found = evals.evaluate(data, by="topic", clusters="passage")
+    at = found.terms.index("one")
+    assert (found.lows[at], found.highs[at], found.estimates[at]) == (0.0, 1.0, np.mean(human[:4]))
+    assert math.isnan(found.std_errors[at]) and found.judge_estimates[at] == 0.5
+    alone = evals.evaluate(
+        {**data, "item": range(n), "human": np.where(np.arange(n) % 30 == 0, 1.0, human)}, by="topic"
+    )
+    assert np.isfinite(alone.std_errors).all()
+    # a single row with a label is no unit of several rows: what it says is that of cells
+    single = evals.evaluate(
+        {
+            **data,
+            "topic": np.where(np.arange(n) < 2, "two", "rest"),
+            "human": np.where(np.arange(n) == 1, np.nan, human),
+        },
+        by="topic",
+    )
+    assert single.lows[single.terms.index("two")] < single.highs[single.terms.index("two")]
+
+
+def test_ends_of_what_any_number_of_samples_delivers() -> None:
+    """Half of the problems pass nothing in 4 samples: what more samples would deliver lies between."""
+    passed = np.zeros((60, 4))
+    passed[::2, :2] = 1
+    audit = np.where(passed == 1, 1.0, np.nan)
+    audit[::4, 0] = 0.0
+    data = {"problem": np.repeat(np.arange(60), 4), "passed": passed.ravel(), "audit": audit.ravel()}
+    found = evals.pass_at_k(data, design="samples", k=[4])
+    right = found.of("best_of_n")["estimate"][0]
+    assert right == pytest.approx(0.375, abs=0.01)
+    assert 0.2 < found.ceiling[0] < right < 0.875 < found.ceiling[1] < 1.0
+    assert found.ceiling[0] > found.of("best_of_n")["conf_low"][0] - 0.05
+
+
+def test_best_numbers_of_samples_are_looked_for_up_to_fifty() -> None:
+    data = {"problem": np.repeat(np.arange(8), 60), "passed": np.ones(480), "audit": np.ones(480)}
+    data["audit"][::7] = 0.0
+    found = evals.pass_at_k(data, design="samples", k=[1], wrong_costs=0.0)
+    assert found.best_n == tuple(range(1, 51))
+    assert evals.pass_at_k(data, design="samples", k=[1, 60], wrong_costs=0.0).best_n == (*range(1, 51), 60)
+
+
+@pytest.mark.parametrize(
+    ("scale", "bounds"), [(1.0, [(-1.0, 1.0), (0.0, 1.0), (0.0, 1.0)]), (4.0, [None] * 3)]
+)
+def test_differences_and_means_of_pairs_have_the_bounds_of_their_scores(scale, bounds, monkeypatch) -> None:
+    data = weighted_answers(5, n=40, scale=scale).drop(columns="w")
+    known = data["human"].notna().to_numpy().reshape(-1, 2)[:, 0]
+    data["human"] = np.where(np.repeat(known, 2), scale * (np.arange(80) % 3 > 0), np.nan)
+    asked = []
+
+    def noted(*arguments, **options):
+        asked.append(options["bounds"])
+        return judged_mean(*arguments, **options)
+
+    monkeypatch.setattr(COMPARE, "judged_mean", noted)
+    assert evals.compare(data).method.startswith("differences of pairs")
+    assert asked == bounds

@@ -369,7 +369,6 @@ def _content(table: EvalTable) -> Iterator[Check]:
     """Other content under one name."""
     if not table.has("content"):
         return
-    table.names("task")
     item, names = codes_of(table.names("task"), table.names("item"))
     digest, digests = table.codes("content")
     known = np.array(digests, dtype=object)[digest] != ""
