@@ -768,6 +768,9 @@ def test_equal_scores_say_nothing_whatever_rounding_leaves_of_them(value) -> Non
     )
     assert (judged.conf_low, judged.conf_high) == (-math.inf, math.inf)
     assert judged.estimate == pytest.approx(value) and not judged.informative
+    samples = {"item": np.repeat(range(4), 3), "score": np.repeat(value * np.arange(1, 5), 3)}
+    alone = evals.evaluate(samples, population="finite")  # each item has its score in all of its samples
+    assert (alone.conf_low, alone.conf_high) == (-math.inf, math.inf)
     # a spread of a millionth of a millionth and a bit is one
     rows = value * (1 + 1e-11 * (np.arange(n) % 2))
     near = evals.evaluate({"score": rows})
@@ -1001,3 +1004,22 @@ def test_differences_and_means_of_pairs_have_the_bounds_of_their_scores(scale, b
     monkeypatch.setattr(COMPARE, "judged_mean", noted)
     assert evals.compare(data).method.startswith("differences of pairs")
     assert asked == bounds
+
+
+def test_probabilities_of_audits_lie_in_their_range() -> None:
+    passed, audit = audited_problems()
+    data = {"problem": np.repeat(np.arange(12), 4), "passed": passed.ravel(), "audit": audit.ravel()}
+    for pi, fits in ((1.0, True), (0.0, False), (1.0001, False), (np.nan, False)):
+        values = np.full(48, 0.7)
+        values[5] = pi
+        if fits:
+            assert evals.pass_at_k({**data, "pi": values}, design="samples", k=[1]).n_audited == 8
+        else:
+            with pytest.raises(EvalFileError, match=r"sampling_probability|missing|finite"):
+                evals.pass_at_k({**data, "pi": values}, design="samples", k=[1])
+    for wrong, said in (
+        ({"audit": 2 * audit.ravel()}, "Audits must be 1"),
+        ({"passed": np.full(48, 0.5)}, "1 or 0, nothing missing"),
+    ):
+        with pytest.raises(EvalFileError, match=said):
+            evals.pass_at_k({**data, **wrong}, k=[1])

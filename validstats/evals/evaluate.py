@@ -19,6 +19,7 @@ from validstats.evals.sentences import Verdict, percent, say, score_words
 from validstats.evals.statistics import (
     cluster_mean,
     effective_score_interval,
+    no_spread,
     simultaneous_level,
     t_quantile,
 )
@@ -313,7 +314,7 @@ def _estimate(
         if bounds is not None:
             low, high = effective_score_interval(mean.estimate, std_error, n, critical)
             return float(low), float(high)
-        if std_error == 0.0:
+        if no_spread(mean.estimate, std_error):
             return -np.inf, np.inf
         return mean.estimate - critical * std_error, mean.estimate + critical * std_error
 
