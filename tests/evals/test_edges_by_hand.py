@@ -22,6 +22,7 @@ from validstats.evals.statistics import (
     column_means,
     davidson_fit,
     delivery_weights,
+    effective_score_interval,
     effective_size,
     kish_size,
     mcnemar_items,
@@ -1023,3 +1024,12 @@ def test_probabilities_of_audits_lie_in_their_range() -> None:
     ):
         with pytest.raises(EvalFileError, match=said):
             evals.pass_at_k({**data, **wrong}, k=[1])
+
+
+def test_intervals_of_means_beyond_their_bounds_are_those_at_the_bounds() -> None:
+    for beyond, at in ((1.2, 1.0), (-0.2, 0.0)):
+        assert effective_score_interval(beyond, 0.1, 20.0, 2.0) == effective_score_interval(
+            at, 0.1, 20.0, 2.0
+        )
+    low, high = effective_score_interval(1.2, 0.1, 20.0, 2.0)
+    assert 0.4 < low < high == 1.0

@@ -139,6 +139,13 @@ def test_tables_of_parquet_have_the_columns_of_the_file(tmp_path) -> None:
     table = evals.read(tmp_path / "t.parquet")
     assert list(table.frame.columns) == ["item", "score"] and table.frame.index.tolist() == [0, 1]
     assert table.items == ["a", ""]
+    more = pd.DataFrame(
+        {"item": ["a", "b"], "score": [1, 0], "size": [1.5, 2.5], "note": ["x", None], "n": [1, 2]}
+    )
+    more.to_parquet(tmp_path / "t.parquet")
+    kept = evals.read(tmp_path / "t.parquet").frame
+    assert [kept[name].dtype.kind for name in ("size", "note", "n")] == ["f", "O", "i"]
+    assert kept["note"].tolist() == ["x", None]
     twice = pytest.importorskip("pyarrow").table([[1, 2], [1, 0], [0, 0]], names=["item", "score", "score"])
     pytest.importorskip("pyarrow.parquet").write_table(twice, tmp_path / "t.parquet")
     with pytest.raises(EvalFileError, match=r"t.parquet has several columns named 'score'; rename them"):
