@@ -132,7 +132,10 @@ def training_shard(index: int) -> dict[str, np.ndarray]:
     from validstats.mi.families.gaussian import GaussianFamily
     from validstats.mi.training.shards import make_shard
 
-    return vars(make_shard(GaussianFamily(), 3, 4 * index, 4))
+    found = vars(make_shard(GaussianFamily(), 3, 4 * index, 4))
+    return {name: values for name, values in found.items() if name != "pairs"} | {
+        f"pairs/{name}": values for name, values in vars(found["pairs"]).items()
+    }
 
 
 @pytest.mark.usefixtures("cluster")

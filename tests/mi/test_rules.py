@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from validstats.mi import LearnedMI
+from validstats.mi.anchors import SPLIT_ROWS
 from validstats.mi.families import FAMILY_NAMES, default_family
 from validstats.mi.network import (
     BELOW,
@@ -25,7 +26,7 @@ from validstats.mi.network import (
     ruling,
     to_log_scale,
 )
-from validstats.mi.statistics import ANCHOR_NAMES, SPLIT_ROWS, pack_summaries, summarise_data
+from validstats.mi.statistics import ANCHOR_NAMES, pack_summaries, summarise_data
 from validstats.mi.training.shards import make_shard
 
 

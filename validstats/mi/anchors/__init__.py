@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from validstats.mi.anchors.blocks import interaction_strength, split_blocks
+from validstats.mi.anchors.blocks import SPLIT_ROWS, interaction_strength, is_split, split_blocks
 from validstats.mi.anchors.discrete import (
     DiscreteEstimate,
     ball_counts,
@@ -56,7 +56,9 @@ __all__ = [
     "information_interval",
     "pair_tables",
     "plug_in_of_cells",
+    "SPLIT_ROWS",
     "interaction_strength",
+    "is_split",
     "split_blocks",
     "strongest_pairs",
     "symmetric_columns",

@@ -10,7 +10,6 @@ from validstats.mi.statistics.linear import (
     readable_scores,
     row_hashes,
 )
-from validstats.mi.statistics.splits import SPLIT_ROWS
 from validstats.mi.statistics.summary import (
     ANCHOR_NAMES,
     CLASSICAL_ANCHORS,
@@ -32,7 +31,6 @@ __all__ = [
     "DataSummary",
     "LIMIT",
     "Readings",
-    "SPLIT_ROWS",
     "STATISTIC_NAMES",
     "SummaryTable",
     "gaussian_bias",

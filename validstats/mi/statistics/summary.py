@@ -16,6 +16,7 @@ from validstats.mi.anchors import (
     column_codes,
     forest_means,
     interaction_strength,
+    is_split,
     ksg,
     merge_rare,
     offered_columns,
@@ -50,7 +51,6 @@ from validstats.mi.statistics.local import (
     pair_statistics,
     radius_statistics,
 )
-from validstats.mi.statistics.splits import is_split
 
 __all__ = [
     "ANCHOR_NAMES",
@@ -418,7 +418,7 @@ def _assemble(
         further, candidates, scales, blocks = structure_statistics(scores, tied, parts, classical)
         values.update(further)
         named = dict(zip(ANCHOR_NAMES, (*classical, *candidates), strict=True))
-        if is_split(n, (dim_x, dim_y), values, named):
+        if blocks and is_split(n, (dim_x, dim_y), values, named):
             pairs = tuple(summarise_data(tied.first[:, a], tied.second[:, b]) for a, b in blocks)
     # The correction of a classical anchor shrinks as n^(-1/d), d = dim X + dim Y; of 1x1 data as n^(-1/2).
     classical_scale = min(1.0, 8.0 * min(n, LARGEST_N) ** (-1.0 / (dim_x + dim_y)))

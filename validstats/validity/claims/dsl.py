@@ -301,7 +301,9 @@ def _difference_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     y = (rng.random(n) < np.where(group == 1, rates[1], rates[0])).astype(float)
     rows = pd.DataFrame({"judge": _judged(y, setting, rng), "group": group})
     heard: list[str] = []
-    result, _, fault = _infer(rows, y, _groups(n, setting), setting, rng, "y ~ group", heard, model="difference")
+    result, _, fault = _infer(
+        rows, y, _groups(n, setting), setting, rng, "y ~ group", heard, model="difference"
+    )
     truth = rates[1] - rates[0]
     if setting["population"] == "finite":
         truth = float(y[group == 1].mean() - y[group == 0].mean()) if 0 < group.sum() < n else math.nan
