@@ -297,6 +297,17 @@ def test_state_directory_honours_the_convention(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+def test_a_ledger_in_the_making_is_waited_for(tmp_path):
+    """Its maker gives it a second name for a moment."""
+    made, other = tmp_path / "study.ledger", tmp_path / ".draft"
+    receipt = Ledger.create(made).receipt()
+    os.link(made, other)
+    waiting = threading.Timer(0.1, other.unlink)
+    waiting.start()
+    assert Ledger.open(made).receipt() == receipt
+    waiting.join()
+
+
 def test_many_make_one_key_and_one_ledger(tmp_path, monkeypatch):
     """Whoever comes second finds a whole key and a whole ledger, never the beginning of one."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -391,7 +392,7 @@ class Ledger:
         if not path.is_file():
             _refuse_if_lost(path)
             raise LedgerMissingError(ledger_missing_message.format(path=str(path), more=""))
-        if path.stat().st_nlink > 1:
+        if not _has_one_name(path):
             raise LedgerUnavailableError(
                 ledger_unavailable_message.format(
                     place=path,
@@ -903,6 +904,15 @@ def _other_rows(ledger: Ledger, ordered: str) -> str:
 
 def _new_identity() -> Identity:
     return Identity(secrets.token_hex(16), secrets.token_bytes(32))
+
+
+def _has_one_name(path: Path) -> bool:
+    """Whether a file has one name; a ledger that another process is making has two for a moment."""
+    for _ in range(200):
+        if path.stat().st_nlink == 1:
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def _identity_of(store: Store, path: Path | None) -> Identity:
