@@ -198,9 +198,7 @@ def compare(
     agreed = agreement(paired if shared else inputs, level, random_state) if inputs.judged else None
     share = inputs.in_unit_range
     what = "differences" if shared else "scores"
-    checks += check_skewness(
-        found.units_of_means, single, what, judged=inputs.judged, bounded=inputs.in_unit_range
-    )
+    checks += check_skewness(found.units_of_means, single, what, judged=inputs.judged, bounded=share)
     code = direction_code(found.answer.conf_low, found.answer.conf_high, margin)
     detectable, wanted = _reach(found)
     return ComparisonResult(

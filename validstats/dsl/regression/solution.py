@@ -468,7 +468,7 @@ _FEWEST_DEGREES = 5.0
 """Degrees of freedom below which an interval rests on a handful of labels."""
 _FEWEST_EVENTS = 5
 """Labels unlike the others below which a normal interval of a 0/1 outcome is said not to know them: .00, .78 and .84 held for .9
-with none, one and two of 690 labels of eight clusters (300 studies), .93 and more with three to six."""
+with none, one and two of 690 labels of eight clusters (300 studies), .95 with three to six."""
 
 
 def solve(prepared: PreparedModel, request: InferenceRequest, study: Study) -> CoefficientResult:
@@ -572,9 +572,8 @@ def _warn_about_rare_labels(prepared: PreparedModel) -> None:
         return
     found = []
     for k, column in enumerate(rows.X.T):
-        for value in (
-            np.intersect1d(np.unique(column), (0.0, 1.0)) if np.isin(column, (0.0, 1.0)).all() else ()
-        ):
+        values = np.unique(column)
+        for value in values if np.isin(values, (0.0, 1.0)).all() else ():
             side = rows.y[column == value]
             where = "in all" if len(side) == len(rows.y) else f"with {names[k]} = {value:g}"
             found.append((int(min(side.sum(), len(side) - side.sum())), len(side), where))
