@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -207,8 +208,7 @@ def test_the_compiled_mean_tails_are_the_plain_ones() -> None:
         assert mean_tails(batch, *options) == pytest.approx(mean_tails_plain(batch, *options), rel=1e-12)
 
 
-def test_a_size_has_the_same_answer_whatever_sizes_were_asked_before() -> None:
-    x = np.random.default_rng(9).random(300)
+def kept_answers() -> tuple[dict, Any]:
     store: dict = {}
 
     def memo(key, compute):
@@ -216,8 +216,18 @@ def test_a_size_has_the_same_answer_whatever_sizes_were_asked_before() -> None:
             store[key] = compute()
         return store[key]
 
-    together = {m: swap_bounds(x, m, 0.1, (0.0, 1.0), memo=memo) for m in (30, 5, 12)}
-    assert all(swap_bounds(x, m, 0.1, (0.0, 1.0)) == found for m, found in together.items())
+    return store, memo
+
+
+def test_a_size_has_the_same_answer_whatever_sizes_were_asked_before() -> None:
+    x = np.random.default_rng(9).random(300)
+    alone = {m: swap_bounds(x, m, 0.1, (0.0, 1.0)) for m in (30, 5, 12)}
+    for smallest in (None, 5):
+        store, memo = kept_answers()
+        together = {m: swap_bounds(x, m, 0.1, (0.0, 1.0), smallest=smallest, memo=memo) for m in alone}
+        assert together == alone
+        simulations = next(found for key, found in store.items() if key[0] == "subset sums")
+        assert (len(simulations) == 1) == (smallest is not None)
 
 
 def test_exchanges_ignore_the_order_of_rows_and_bets_do_not() -> None:

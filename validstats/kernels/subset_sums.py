@@ -21,7 +21,7 @@ def subset_sum_counts(draws, values, first, origin, step, above, below):  # type
     """Count, for each subset size, the cells into which its sum and its mirrored sum fall."""
     n_draws, largest = draws.shape
     n = values.size
-    cells = above.shape[1] - 1
+    cells, inverse = above.shape[1] - 1, 1.0 / step
     for b in range(n_draws):
         total = 0.0
         for j in range(largest):
@@ -34,10 +34,10 @@ def subset_sum_counts(draws, values, first, origin, step, above, below):  # type
             row = j + 1 - first
             if row >= 0:
                 # sums that tie with a knot do so only up to rounding, so a billionth of a cell is added
-                up = int(np.floor((total - origin[row]) / step[row] + 1e-9)) + 1
-                down = int(np.floor((-total - origin[row]) / step[row] + 1e-9)) + 1
-                above[row, min(max(up, 0), cells)] += 1
-                below[row, min(max(down, 0), cells)] += 1
+                up = (total - origin[row]) * inverse[row] + (1.0 + 1e-9)
+                down = (-total - origin[row]) * inverse[row] + (1.0 + 1e-9)
+                above[row, int(min(max(up, 0.0), cells + 0.5))] += 1
+                below[row, int(min(max(down, 0.0), cells + 0.5))] += 1
         # the order before the run, so that no size depends on the largest one
         for j in range(largest - 1, -1, -1):
             last = n - 1 - j

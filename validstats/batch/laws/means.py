@@ -103,6 +103,7 @@ def mean_interval(
     drop_extreme: bool | None = None,
     n_resamples: int = 9999,
     random_state: RandomState = 0,
+    smallest: int | None = None,
     memo: _Memo = lambda key, compute: compute(),
 ) -> Interval:
     """Bound the mean of a batch of m scores that are exchangeable with the calibration scores."""
@@ -127,12 +128,14 @@ def mean_interval(
     if chosen == "asymptotic":
         return _textbook_bound(sorted_scores, m, level, side, bounds)
     if chosen == "swap":
-        return _swap_interval(sorted_scores, m, level, side, bounds, _seed_of(random_state), memo)
+        return _swap_interval(sorted_scores, m, level, side, bounds, _seed_of(random_state), smallest, memo)
     if chosen == "bet":
         return _bet_interval(sorted_scores, m, alpha_side, side, bounds, width, random_state)
     if chosen == "partition":
         if method == "auto" and np.isfinite(bounds).any():
-            return _half_bounded_interval(sorted_scores, m, level, side, bounds, width, random_state, memo)
+            return _half_bounded_interval(
+                sorted_scores, m, level, side, bounds, width, random_state, smallest, memo
+            )
         return partition_interval(sorted_scores, m, alpha_side, side, bounds, np.mean, random_state)
     return _weighted_rank_interval(
         sorted_scores,
@@ -206,6 +209,7 @@ def _swap_interval(
     side: BoundSide,
     bounds: tuple[float, float],
     seed: int,
+    smallest: int | None,
     memo: _Memo,
 ) -> Interval:
     """Exchanges; sides without a known bound give up batches with a score beyond the calibration."""
@@ -216,7 +220,15 @@ def _swap_interval(
             'take "auto".'
         )
     found = swap_bounds(
-        scores, m, alpha, bounds, sides=(side != "upper", side != "lower"), drop=drop, seed=seed, memo=memo
+        scores,
+        m,
+        alpha,
+        bounds,
+        sides=(side != "upper", side != "lower"),
+        drop=drop,
+        seed=seed,
+        smallest=smallest,
+        memo=memo,
     )
     return _bound(found.low, found.high, "swap", side, bounds)
 
@@ -263,6 +275,7 @@ def _half_bounded_interval(
     bounds: tuple[float, float],
     width: float | None,
     random_state: RandomState,
+    smallest: int | None,
     memo: _Memo,
 ) -> Interval:
     """One known bound: bets on its side and partition on the other, or exchanges without the other side's extremes."""
@@ -280,7 +293,7 @@ def _half_bounded_interval(
             high = found.high
         return _bound(low, high, "bet, partition", side, bounds)
     if Fraction(m, n + m) < alpha and n >= 2:
-        return _swap_interval(scores, m, alpha, side, bounds, seed, memo)
+        return _swap_interval(scores, m, alpha, side, bounds, seed, smallest, memo)
     return _bet_interval(scores, m, alpha_side, side, bounds, width, rng)
 
 

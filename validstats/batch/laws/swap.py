@@ -56,6 +56,7 @@ def swap_bounds(
     sides: tuple[bool, bool] = (True, True),
     drop: tuple[bool, bool] = (False, False),
     seed: int = 0,
+    smallest: int | None = None,
     memo: Callable[[Any, Callable[[], Any]], Any] = lambda key, compute: compute(),
 ) -> SwapBound:
     r"""Bounds of the mean of m scores, for m much smaller than n."""
@@ -64,7 +65,8 @@ def swap_bounds(
     # of the calibration sums to at least a random k-subset of the batch. Over all batches inside a rank band
     # and with a given mean, p is largest for the most spread one, if tail probabilities of calibration sums
     # are replaced by convex ones (Schur convexity). The level is kept up to numerical quadrature (5 standard
-    # errors).
+    # errors). ``smallest`` is the size of the smallest batch that will be asked about with the same memo: one
+    # simulation then serves all of them, and changes none.
     level = exact_level(alpha)
     x = in_increasing_order(scores)
     n = x.size
@@ -80,7 +82,9 @@ def swap_bounds(
         return SwapBound(float(low_end[0]), float(high_end[-1]))
     law = _subset_law(n, m, alpha_side)
     centre, variance = memo("moments", lambda: (float(x.mean()), float(x.var())))
-    above, below = _tail_functions(x, variance, spread, law, alpha_side, bounds, seed, memo)
+    # the range of a smaller batch at half of this level holds that at its own, which differs by what its band costs
+    first = law.first if smallest is None else _subset_law(n, min(smallest, m), alpha_side / 2).first
+    above, below = _tail_functions(x, variance, spread, law, first, alpha_side, bounds, seed, memo)
     points = _quadrature(n, m, law.first, law.last, seed)
     reach = math.sqrt((variance + (_FLOOR * spread) ** 2) * (1 / n + 1 / m))
     high, low = bounds[1], bounds[0]
@@ -172,13 +176,16 @@ def subset_counts(x: Float1D, smallest: int, largest: int, floor: float, seed: i
     origin, step = -_KNOT_REACH * spread[smallest - 1 :], _KNOT_STEP * spread[smallest - 1 :]
     above = np.zeros((len(step), _KNOTS + 1), dtype=np.int64)
     below = np.zeros_like(above)
+    draws = np.empty((largest, _RUNS // _BLOCKS), dtype=np.int32)
+    # one run after another, as they are read
+    runs = np.empty(draws.shape[::-1], dtype=np.int32)
     for block in range(_BLOCKS):
-        draws = np.empty((largest, _RUNS // _BLOCKS), dtype=np.int32)
         for j in range(largest):
             generator = np.random.default_rng([seed, block, j])
             draws[j] = generator.integers(0, n - j, size=draws.shape[1], dtype=np.int32)
+        runs[:] = draws.T
         values = np.ascontiguousarray(x, dtype=np.float64).copy()
-        subset_sum_counts(draws.T, values, smallest, origin, step, above, below)
+        subset_sum_counts(runs, values, smallest, origin, step, above, below)
     return SubsetCounts(smallest, spread, above, below)
 
 
@@ -187,6 +194,7 @@ def _tail_functions(
     variance: float,
     spread: float,
     law: _SubsetLaw,
+    first: int,
     alpha_side: float,
     bounds: tuple[float, float],
     seed: int,
@@ -201,9 +209,9 @@ def _tail_functions(
     least = min(n - 1, largest * (n - largest)) / max(n - 1, 1)
     floor = 0.0 if floor <= math.sqrt(variance * least) else floor
     known: list[SubsetCounts] = memo(("subset sums", floor, seed), list)
-    # a simulation of more sizes serves as well, and gives the same; the first batch gets its own sizes alone
+    # a simulation of more sizes serves as well, and gives the same; the first batch gets those that are asked for alone
     if not any(c.smallest <= smallest and law.last <= c.largest for c in known):
-        asked = (1, largest) if known else (smallest, max(law.last, 1))
+        asked = (1, largest) if known else (max(min(first, smallest), 1), max(law.last, 1))
         known.append(subset_counts(x - x.mean(), *asked, floor, seed))
     place, counts = next(
         (place, c)
@@ -221,7 +229,7 @@ def _tail_functions(
 def _convex_limits(counts: np.ndarray, risk: float) -> Float2D:
     """Clopper-Pearson limits of the tails at the knots, moved right by one cell and made convex from the right."""
     reached = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1][:, 1:]  # sums at or above each knot
-    values = np.hstack([np.ones((counts.shape[0], 1)), _upper_limits(risk)[reached]])[:, :-1]
+    values = np.hstack([np.ones((counts.shape[0], 1)), _upper_limits(risk).of(reached)])[:, :-1]
     drop = np.zeros(counts.shape[0])
     for column in range(values.shape[1] - 2, -1, -1):
         values[:, column] = np.maximum(values[:, column], values[:, column + 1] + drop)
@@ -229,17 +237,31 @@ def _convex_limits(counts: np.ndarray, risk: float) -> Float2D:
     return values
 
 
-@lru_cache(maxsize=8)
-def _upper_limits(risk: float) -> Float1D:
+class _UpperLimits:
     """Upper limits of a probability by the number of successes in all runs; those of the next number of a grid."""
-    counts = np.arange(_RUNS + 1)
-    # steps of a twentieth of a standard deviation: limits are five deviations and more away
-    steps = np.maximum(0.05 * np.sqrt(counts * (1 - counts / _RUNS)), 1.0)
-    grid = np.unique(np.append(np.searchsorted(np.cumsum(1 / steps), np.arange((1 / steps).sum())), _RUNS))
-    # c successes in B runs: the 1 - risk quantile of Beta(c + 1, B - c)
-    limits = special.betaincinv(grid + 1.0, np.maximum(_RUNS - grid, 1e-300), 1 - risk)
-    limits[-1] = 1.0
-    return np.asarray(limits[np.searchsorted(grid, counts)])
+
+    def __init__(self, risk: float) -> None:
+        counts = np.arange(_RUNS + 1)
+        # steps of a twentieth of a standard deviation: limits are five deviations and more away
+        steps = np.maximum(0.05 * np.sqrt(counts * (1 - counts / _RUNS)), 1.0)
+        grid = np.append(np.searchsorted(np.cumsum(1 / steps), np.arange((1 / steps).sum())), _RUNS)
+        self.risk, self.grid = risk, np.unique(grid)
+        self.places = np.searchsorted(self.grid, counts)
+        self.limits = np.full(self.grid.size, np.nan)
+        self.limits[-1] = 1.0
+
+    def of(self, counts: Int2D) -> Float2D:
+        """The limits of some numbers; each is computed at its first asking."""
+        places = self.places[counts]
+        asked = np.zeros(self.grid.size, dtype=bool)
+        asked[places] = True
+        new = np.flatnonzero(asked & np.isnan(self.limits))
+        # c successes in B runs: the 1 - risk quantile of Beta(c + 1, B - c)
+        self.limits[new] = special.betaincinv(self.grid[new] + 1.0, _RUNS - self.grid[new], 1 - self.risk)
+        return np.asarray(self.limits[places])
+
+
+_upper_limits = lru_cache(maxsize=8)(_UpperLimits)
 
 
 @dataclass(frozen=True)

@@ -197,6 +197,8 @@ class Question:
         Draws of exact Monte Carlo quantiles.
     class_names : tuple or None
         Classes of the learner; None for a regressor.
+    smallest : int or None
+        Size of the smallest batch that is asked about at once, where batches are not made of strata.
     """
 
     calibration: Calibration
@@ -205,6 +207,7 @@ class Question:
     score: Score
     n_resamples: int
     class_names: tuple[Any, ...] | None = None
+    smallest: int | None = None
 
     @property
     def n(self) -> int:
@@ -684,6 +687,10 @@ class Inquiry:
         """Level of the statement about one batch."""
         return self.alpha / len(self.rows) if self.joint else self.alpha
 
+    @cached_property
+    def _smallest(self) -> int:
+        return min(map(len, self.rows))
+
     def result(self) -> BatchResult:
         """Ask about every batch, and warn where nothing can be said."""
         target = self.target
@@ -759,6 +766,7 @@ class Inquiry:
             self.score,
             self.n_resamples,
             None if self.classes is None else tuple(self.classes.tolist()),
+            self._smallest if self.strata is None else None,
         )
 
     def _warn_uninformative(self, result: BatchResult) -> None:

@@ -196,6 +196,7 @@ class BatchMean(IntervalTarget):
             reference_bounds=known.reference_bounds,
             n_resamples=q.n_resamples,
             random_state=known.seed,
+            smallest=q.smallest,
             memo=known.once,
         )
         base = replace(
