@@ -48,7 +48,7 @@ def test_fingerprint_knows_the_rows_and_not_their_order():
     order = generator.permutation(50)
 
     def fingerprint(X, y, secret=b"s"):
-        return holdout_fingerprint(secret, keyed_row_digests(secret, X, y))
+        return holdout_fingerprint(secret, [keyed_row_digests(secret, X, y)])
 
     same = fingerprint(X, y)
     assert fingerprint(X[order], y[order]) == same
@@ -145,9 +145,9 @@ def test_digests_are_those_of_one_row_after_the_other(cells, text, monkeypatch):
     key = derive_key(b"s", "fingerprint")
     sums = [sum(plain_mixed(d, key, lane) for d in expected) % 2**64 for lane in (0, 1)]
     message = b"".join(number.to_bytes(8, "big") for number in (7, *sums))
-    assert holdout_fingerprint(b"s", digests) == hmac.new(key, message, hashlib.sha256).hexdigest()
+    assert holdout_fingerprint(b"s", [digests]) == hmac.new(key, message, hashlib.sha256).hexdigest()
     unit, key = np.array([0, 1, 0, 2, 2, 0, 1]), derive_key(b"s", "clusters")
-    assert totals_of_units(b"s", digests, unit).tolist() == [
+    assert totals_of_units(b"s", [digests], unit).tolist() == [
         [
             sum(plain_mixed(d, key, lane) for d, u in zip(expected, unit, strict=True) if u == k) % 2**64
             for lane in (0, 1)
@@ -163,7 +163,7 @@ def test_rows_that_differ_a_little_have_other_digests_and_fingerprints():
     digests = [keyed_row_digests(b"s", other) for other in (X, *others)]
     for other in digests[1:-1]:
         assert (other != digests[0]).any(axis=1).mean() > 0.9
-    prints = [holdout_fingerprint(b"s", other) for other in digests]
+    prints = [holdout_fingerprint(b"s", [other]) for other in digests]
     assert len(set(prints)) == len(prints) - 1 and prints[0] == prints[-1]
     many = keyed_row_digests(b"s", np.random.default_rng(0).integers(0, 2**20, (50_000, 2)))
     for word in many.T:  # every bit of either word is set in half of the rows

@@ -256,8 +256,8 @@ def test_receipt() -> None:
 
 def test_holdout_fingerprint() -> None:
     X = np.arange(6.0).reshape(3, 2)
-    a = holdout_fingerprint(b"key", keyed_row_digests(b"key", X))
-    b = holdout_fingerprint(b"key", keyed_row_digests(b"key", X[::-1]))
+    a = holdout_fingerprint(b"key", [keyed_row_digests(b"key", X)])
+    b = holdout_fingerprint(b"key", [keyed_row_digests(b"key", X[::-1])])
     assert a == b
 
 

@@ -13,6 +13,7 @@ from tests.oracles import rows as oracle
 from validstats.intake import (
     ask_digest,
     derive_key,
+    fingerprint_and_ranks,
     holdout_fingerprint,
     keyed_ranks,
     keyed_row_digests,
@@ -36,7 +37,8 @@ def marks(cells, labels):
 def blocks(request, monkeypatch) -> bool:
     """Few rows in blocks of one or two, as many are."""
     if request.param:
-        for name, value in {"marks._CELLS": 8, "digests._CELLS": 6, "marks._LETTERS": 20}.items():
+        sizes = {"marks._CELLS": 8, "digests._CELLS": 6, "digests._ROWS": 3, "marks._LETTERS": 20}
+        for name, value in sizes.items():
             monkeypatch.setattr(f"validstats.intake.{name}", value)
     return request.param
 
@@ -200,9 +202,9 @@ def test_images_are_rows_of_all_their_cells() -> None:
 def test_fingerprints_ranks_and_units_are_mixes_of_digests(blocks) -> None:
     digests = keyed_row_digests(SECRET, np.random.default_rng(0).normal(size=(20, 2)))
     plain = digests.tolist()
-    assert holdout_fingerprint(SECRET, digests) == oracle.fingerprint(SECRET, plain)
-    assert holdout_fingerprint(SECRET, digests[::-1]) == oracle.fingerprint(SECRET, plain)
-    assert holdout_fingerprint(SECRET, digests[1:]) != oracle.fingerprint(SECRET, plain)
+    assert holdout_fingerprint(SECRET, [digests]) == oracle.fingerprint(SECRET, plain)
+    assert holdout_fingerprint(SECRET, [digests[::-1]]) == oracle.fingerprint(SECRET, plain)
+    assert holdout_fingerprint(SECRET, [digests[1:]]) != oracle.fingerprint(SECRET, plain)
     key = oracle.derived_key(SECRET, "order", "split")
     assert keyed_ranks(SECRET, digests, "split").tolist() == [oracle.mixed(d, key, 0) for d in plain]
     unit = np.arange(20) % 3
@@ -211,7 +213,15 @@ def test_fingerprints_ranks_and_units_are_mixes_of_digests(blocks) -> None:
         [sum(oracle.mixed(plain[i], key, lane) for i in np.flatnonzero(unit == u)) % 2**64 for lane in (0, 1)]
         for u in range(3)
     ]
-    assert totals_of_units(SECRET, digests, unit).tolist() == expected
+    totals = totals_of_units(SECRET, [digests], unit)
+    assert totals.tolist() == expected
+    pieces = [digests[:7], digests[7:8], digests[8:]]
+    found, ranks = fingerprint_and_ranks(SECRET, pieces)
+    assert found == oracle.fingerprint(SECRET, plain)
+    assert np.array_equal(ranks, keyed_ranks(SECRET, digests, "units"))
+    found, ranks = fingerprint_and_ranks(SECRET, pieces, unit)
+    assert found == oracle.fingerprint(SECRET, plain)
+    assert np.array_equal(ranks, keyed_ranks(SECRET, totals, "units"))
 
 
 def test_questions_are_known_by_their_values_in_any_type() -> None:

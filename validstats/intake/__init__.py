@@ -20,6 +20,8 @@ from validstats.intake.arguments import (
 from validstats.intake.digests import (
     ask_digest,
     derive_key,
+    digest_blocks,
+    fingerprint_and_ranks,
     holdout_fingerprint,
     keyed_ranks,
     keyed_row_digests,
@@ -63,6 +65,8 @@ from validstats.intake.sketches import (
 __all__ = [
     "ask_digest",
     "derive_key",
+    "digest_blocks",
+    "fingerprint_and_ranks",
     "holdout_fingerprint",
     "keyed_ranks",
     "ranks_apart",

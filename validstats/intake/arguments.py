@@ -495,7 +495,7 @@ def _check_values(
 ) -> None:
     if array.size == 0 and not allow_empty:
         raise ValueError(f"{name} is empty (shape {array.shape}); it needs at least one value.")
-    if np.isfinite(array).all():
+    if (allow_nan and allow_infinite) or np.isfinite(array).all():
         return
     if not allow_nan and (n_nan := int(np.isnan(array).sum())):
         raise ValueError(f"{name} has {n_nan} missing value(s) (NaN); remove or impute them first.")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -25,6 +25,8 @@ from validstats.intake.kinds import is_missing
 __all__ = [
     "ask_digest",
     "derive_key",
+    "digest_blocks",
+    "fingerprint_and_ranks",
     "holdout_fingerprint",
     "keyed_ranks",
     "ranks_apart",
@@ -35,6 +37,7 @@ __all__ = [
 UInt64 = npt.NDArray[np.uint64]
 
 _CELLS = 1 << 15  # cells of a block: 256 KB, which a cache of the second level holds
+_ROWS = 1 << 16  # rows whose digests are held at once where only sums or ranks of them are asked for
 _LOW, _HALF_WORD = np.uint64(2**32 - 1), np.uint64(32)
 
 
@@ -47,6 +50,11 @@ def derive_key(secret: bytes, *purpose: object) -> bytes:
 
 def keyed_row_digests(secret: bytes, *parts: Any) -> UInt64:
     """Digest each row of aligned arrays under a key: two words a row."""
+    return np.concatenate(list(digest_blocks(secret, *parts)))
+
+
+def digest_blocks(secret: bytes, *parts: Any) -> Iterator[UInt64]:
+    """Digests of the rows of aligned arrays in their order, some rows at a time: those of many rows need not be held at once."""
     key = derive_key(secret, "rows")
     given = [_read(part, key) for part in parts if part is not None]
     if len({part.n for part in given}) > 1:
@@ -54,12 +62,15 @@ def keyed_row_digests(secret: bytes, *parts: Any) -> UInt64:
     widths = [part.width for part in given]
     seed = int.from_bytes(derive_key(key, *widths)[:16], "little")
     drawn = np.random.Philox(key=seed).random_raw(2 * (1 + 2 * sum(widths)))
-    digests = np.tile(drawn[:2], (given[0].n, 1))
-    factors = drawn[2:].reshape(2, 2, -1)  # by half of the word, and by word of the digest
-    for part, width in zip(given, widths, strict=True):
-        part.add_to(digests, factors[:, :, :width])
-        factors = factors[:, :, width:]
-    return digests
+    # by half of the word, and by word of the digest
+    factors = np.split(drawn[2:].reshape(2, 2, -1), np.cumsum(widths)[:-1], axis=2)
+    n = given[0].n
+    for start in range(0, max(n, 1), _ROWS):
+        rows = slice(start, min(start + _ROWS, n))
+        digests = np.tile(drawn[:2], (rows.stop - start, 1))
+        for part, own in zip(given, factors, strict=True):
+            part.add_to(digests, rows, own)
+        yield digests
 
 
 class _Dense:
@@ -69,12 +80,12 @@ class _Dense:
         self.matrix, self.cells, self.n = matrix, cells, n
         self.width = matrix.shape[1] if matrix is not None else len(cells)
 
-    def add_to(self, digests: UInt64, factors: UInt64) -> None:
-        """Add what the cells contribute to the digests, a block at a time."""
+    def add_to(self, digests: UInt64, rows: slice, factors: UInt64) -> None:
+        """Add what the cells of some rows contribute to their digests, a block at a time."""
         size = max(_CELLS // max(self.width, 1), 1)
-        for start in range(0, self.n if self.width else 0, size):
-            block = slice(start, start + size)
-            words = self._words(block)
+        for start in range(0, len(digests) if self.width else 0, size):
+            block = slice(start, min(start + size, len(digests)))
+            words = self._words(slice(rows.start + block.start, rows.start + block.stop))
             low = words & _LOW
             words >>= _HALF_WORD
             for k in (0, 1):
@@ -101,11 +112,12 @@ class _Sparse:
         self.matrix.sum_duplicates()
         self.n, self.width = self.matrix.shape
 
-    def add_to(self, digests: UInt64, factors: UInt64) -> None:
-        """Add what the stored cells contribute to the digests."""
-        words, places = _number_words(self.matrix.data), self.matrix.indices
-        low, high = words & _LOW, words >> _HALF_WORD
-        ends = self.matrix.indptr
+    def add_to(self, digests: UInt64, rows: slice, factors: UInt64) -> None:
+        """Add what the stored cells of some rows contribute to their digests."""
+        ends = self.matrix.indptr[rows.start : rows.stop + 1]
+        stored = slice(ends[0], ends[-1])
+        words, places = _number_words(self.matrix.data[stored]), self.matrix.indices[stored]
+        low, high, ends = words & _LOW, words >> _HALF_WORD, ends - ends[0]
         for k in (0, 1):
             added = low * factors[0, k, places] + high * factors[1, k, places]
             sums = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(added, dtype=np.uint64)])
@@ -162,15 +174,45 @@ def _cell_word(kind: float | str, key: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(kind.encode(), key=key, digest_size=8).digest(), "little")
 
 
-def holdout_fingerprint(secret: bytes, digests: UInt64) -> str:
+def fingerprint_and_ranks(
+    secret: bytes, blocks: Iterable[UInt64], unit: AnyArray | None = None
+) -> tuple[str, UInt64]:
+    """Combine row digests to a fingerprint, and rank their rows, or units of several rows, by the secret."""
+    fingerprint = _Fingerprint(secret)
+    ranked: Iterable[UInt64] = fingerprint.of(blocks)
+    if unit is not None:
+        ranked = [totals_of_units(secret, ranked, unit)]
+    ranks = np.concatenate([keyed_ranks(secret, digests, "units") for digests in ranked])
+    return fingerprint.digest(), ranks
+
+
+class _Fingerprint:
+    """Sums of the mixes of row digests, which do not depend on the order of the rows."""
+
+    def __init__(self, secret: bytes) -> None:
+        self.key = derive_key(secret, "fingerprint")
+        self.n, self.sums = 0, [0, 0]
+
+    def of(self, blocks: Iterable[UInt64]) -> Iterator[UInt64]:
+        """Take up rows while they pass."""
+        for digests in blocks:
+            self.n += len(digests)
+            for lane in (0, 1):
+                self.sums[lane] += int(_mixed(digests, self.key, lane).sum(dtype=np.uint64))
+            yield digests
+
+    def digest(self) -> str:
+        """The fingerprint of all rows."""
+        message = b"".join(number.to_bytes(8, "big") for number in (self.n, *(s % 2**64 for s in self.sums)))
+        return hmac.new(self.key, message, hashlib.sha256).hexdigest()
+
+
+def holdout_fingerprint(secret: bytes, blocks: Iterable[UInt64]) -> str:
     """Combine row digests to a fingerprint that does not depend on the order of the rows: by sums of their mixes."""
-    key = derive_key(secret, "fingerprint")
-    sums = [
-        sum(int(block.sum(dtype=np.uint64)) for block in _mixed_blocks(digests, key, lane)) % 2**64
-        for lane in (0, 1)
-    ]
-    message = b"".join(number.to_bytes(8, "big") for number in (len(digests), *sums))
-    return hmac.new(key, message, hashlib.sha256).hexdigest()
+    fingerprint = _Fingerprint(secret)
+    for _ in fingerprint.of(blocks):
+        pass
+    return fingerprint.digest()
 
 
 def keyed_ranks(secret: bytes, digests: UInt64, purpose: str) -> UInt64:
@@ -182,12 +224,13 @@ def ranks_apart(secret: bytes, ranks: UInt64) -> tuple[UInt64, Int1D]:
     """Give rows of equal rank ranks of their own, by the number of equal ones before each, and the order of all."""
     # Equal rows would stand side by side otherwise, in the order in which they were handed over, although what is said about
     # each of them may differ and go with that order.
-    order = np.argsort(ranks, kind="stable")
+    order = np.argsort(ranks)
     ordered = ranks[order]
     equal = np.concatenate([np.zeros(1, dtype=np.bool_), ordered[1:] == ordered[:-1]])
     again = np.flatnonzero(equal)
     if not again.size:
         return ranks, order
+    order = np.argsort(ranks, kind="stable")  # slower, and needed for ranks that are equal only
     firsts = np.flatnonzero(~equal)
     number = again - firsts[np.searchsorted(firsts, again) - 1]
     apart = ranks.copy()
@@ -197,12 +240,14 @@ def ranks_apart(secret: bytes, ranks: UInt64) -> tuple[UInt64, Int1D]:
     return apart, np.argsort(apart, kind="stable")
 
 
-def totals_of_units(secret: bytes, digests: UInt64, unit: AnyArray) -> UInt64:
+def totals_of_units(secret: bytes, blocks: Iterable[UInt64], unit: AnyArray) -> UInt64:
     """Digest each unit of several rows, whatever the order of these."""
-    key = derive_key(secret, "clusters")
+    key, done = derive_key(secret, "clusters"), 0
     totals = np.zeros((int(unit.max()) + 1, 2), dtype=np.uint64)
-    for lane in (0, 1):
-        np.add.at(totals[:, lane], unit, _mixed(digests, key, lane))
+    for digests in blocks:
+        for lane in (0, 1):
+            np.add.at(totals[:, lane], unit[done : done + len(digests)], _mixed(digests, key, lane))
+        done += len(digests)
     return totals
 
 

@@ -9,7 +9,7 @@ import math
 import numbers
 import pickle
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property, partial
@@ -65,11 +65,12 @@ from validstats.intake import (
     column_names,
     columns,
     derive_key,
+    digest_blocks,
     find_overlap,
+    fingerprint_and_ranks,
     fit_learner,
     holdout_fingerprint,
     is_frame,
-    keyed_ranks,
     keyed_row_digests,
     ranks_apart,
     read_array,
@@ -79,7 +80,6 @@ from validstats.intake import (
     shared_rows,
     sketch_rows,
     to_pandas,
-    totals_of_units,
 )
 
 __all__ = [
@@ -360,10 +360,16 @@ def class_indices(y: AnyArray, classes: AnyArray) -> AnyArray:
     """Return the index of each label among sorted classes, -1 for one that is not among them."""
     if not len(classes):
         return np.full(len(y), -1, dtype=np.int64)
+    own = np.arange(len(classes))
+    if (
+        y.dtype == own.dtype
+        and np.array_equal(classes, own)
+        and y.min(initial=0) >= 0
+        and y.max(initial=0) <= own[-1]
+    ):
+        return y  # labels that are their own indices are not held twice
     index = np.clip(np.searchsorted(classes, y), 0, len(classes) - 1)
-    found = np.where(classes[index] == y, index, -1)
-    # labels that are their own indices are not held twice
-    return y if y.dtype == found.dtype and np.array_equal(found, y) else found
+    return np.where(classes[index] == y, index, -1)
 
 
 def split_sample(
@@ -381,15 +387,14 @@ def split_sample(
     # The order depends on the rows and the secret only, so that the same rows in any order give the same
     # parts; on the identifiers alone, where there are any, so that features may change. Rows that are equal in
     # everything are told apart by how many of them came before.
-    digests = digests_of(secret, X, y, clusters)
-    fingerprint = holdout_fingerprint(secret, digests)
-    named = None
-    if ids is not None:
-        digests = keyed_row_digests(derive_key(secret, "ids"), ids.reshape(-1, 1))
-        named = holdout_fingerprint(secret, digests)
     unit = None if clusters is None else np.unique(clusters, return_inverse=True)[1]
-    ranks = keyed_ranks(secret, digests if unit is None else totals_of_units(secret, digests, unit), "units")
-    del digests  # many rows: the copy of their features comes next
+    named, digests = None, digests_of(secret, X, y, clusters)
+    if ids is None:
+        fingerprint, ranks = fingerprint_and_ranks(secret, digests, unit)
+    else:
+        fingerprint = holdout_fingerprint(secret, digests)
+        identified = digest_blocks(derive_key(secret, "ids"), ids.reshape(-1, 1))
+        named, ranks = fingerprint_and_ranks(secret, identified, unit)
     ranks, order = ranks_apart(secret, ranks)
     n_vault = round(vault * len(order))
     if vault_rank is not None:
@@ -483,11 +488,11 @@ def stacked(pieces: Sequence[Any]) -> Any:
 
 def digests_of(
     secret: bytes, X: Any, y: AnyArray, clusters: AnyArray | None = None
-) -> npt.NDArray[np.uint64]:
-    """Digest rows under a key, those of a source in parts where the parts are."""
+) -> Iterable[npt.NDArray[np.uint64]]:
+    """Digest rows under a key, some at a time, those of a source in parts where the parts are."""
     if isinstance(X, PartedFeatures):
-        return X.each(partial(keyed_row_digests, secret), y, clusters)
-    return keyed_row_digests(secret, X if is_frame(X) or hasattr(X, "tocsr") else np.asarray(X), y, clusters)
+        return [X.each(partial(keyed_row_digests, secret), y, clusters)]
+    return digest_blocks(secret, X if is_frame(X) or hasattr(X, "tocsr") else np.asarray(X), y, clusters)
 
 
 def in_turn(X: Any) -> Any:

@@ -11,7 +11,6 @@ import numpy as np
 from validstats._typing import AnyArray, RandomState
 from validstats.exceptions import DataReuseWarning, data_reuse_message, warn
 from validstats.holdout.asking.desk import Parts, digests_of, is_estimator
-from validstats.holdout.ledger import holdout_key
 from validstats.intake import (
     check_bounds,
     check_positive_int,
@@ -60,9 +59,8 @@ def seed_of(random_state: RandomState) -> int:
     return int(check_random_state(random_state).integers(2**31))
 
 
-def user_tag(X: Any, y: AnyArray) -> str:
-    """Tag holdout rows under this user's key, so that a second ledger of the same rows is noticed."""
-    key = holdout_key()
+def user_tag(X: Any, y: AnyArray, key: bytes) -> str:
+    """Tag holdout rows under their user's key, so that a second ledger of the same rows is noticed."""
     return holdout_fingerprint(key, digests_of(key, X, y))
 
 

@@ -153,6 +153,8 @@ class Metric:
             The same place within [0, 1].
         """
         low, high = self.bounds
+        if low == 0.0 and high == 1.0:
+            return value
         return value - low if high - low == 1.0 else (value - low) / (high - low)
 
     def from_unit(self, value: float) -> float:

@@ -256,7 +256,7 @@ def _known_classes(declared: Any, training: Any, labels: AnyArray) -> AnyArray:
         known: AnyArray = training.classes
         return known
     if declared is None:
-        two = labels.dtype.kind in "biuf" and bool(np.isin(labels, (0, 1)).all())
+        two = labels.dtype.kind in "biuf" and bool(((labels == 0) | (labels == 1)).all())
         return np.array([0, 1]).astype(labels.dtype) if two else np.empty(0)
     classes = np.unique(read_array(declared, "classes"))
     if len(classes) < 2:
@@ -285,7 +285,7 @@ class _Handed:
 
     def under(self, ledger: Ledger | None, vault_rank: str | None = None) -> tuple[Ledger, Parts, BoundRows]:
         """Split the rows under a ledger's key; without one, under that which they have in memory, or a new one."""
-        tag = user_tag(self.X, self.y)
+        tag = user_tag(self.X, self.y, self.key)
         if ledger is None:
             ledger = ledger_in_memory(tag, self.known) or Ledger.in_memory()
         bound = ledger.bound()

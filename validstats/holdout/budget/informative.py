@@ -22,7 +22,8 @@ def dry_half_widths(name: str, state: Any, log_carry: float = 0.0) -> dict[str, 
     chosen = mechanism(name)
     values: Any = np.broadcast_to(np.float64(0.5), (state.n,)) if chosen.needs_rows else 0.5
     if chosen.counts:
-        values = np.arange(state.n) < state.n // 2
+        values = np.zeros(state.n, dtype=np.bool_)
+        values[: state.n // 2] = True
     guesses: dict[str, float | None] = (
         {"if its guess holds": 0.5, "if not": 0.0} if chosen.takes_guess else {"": None}
     )

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
-from validstats._typing import FloatND
+from validstats._typing import AnyArray, FloatND
 from validstats.holdout.mechanisms.declared import Candidate, Declaration, ReleaseKind, Use
 from validstats.holdout.widths import hoeffding_half_width, kl_interval
 from validstats.intake import alpha_fraction, check_in_range, check_literal, check_positive_int
@@ -273,11 +273,18 @@ def holdout_mean(values: Any) -> float:
 
 def row_values(values: Any, n: int | None = None) -> FloatND:
     """Return per-row values, checked to lie in [0, 1]."""
-    rows = np.asarray(values, dtype=np.float64)
+    return checked_values(values, n).astype(np.float64, copy=False)
+
+
+def checked_values(values: Any, n: int | None = None) -> AnyArray:
+    """Return per-row values that lie in [0, 1]; truth values stay what they are."""
+    rows = np.asarray(values)
+    if rows.dtype != np.bool_:
+        rows = rows.astype(np.float64, copy=False)
     if rows.ndim == 0 or rows.size == 0 or (n is not None and rows.shape[-1] != n):
         wanted = "at least one row" if n is None else f"{n} rows, one value for each"
         raise ValueError(f"values must have {wanted}, got shape {rows.shape}.")
-    if not (rows.min() >= 0.0 and rows.max() <= 1.0):
+    if rows.dtype != np.bool_ and not (rows.min() >= 0.0 and rows.max() <= 1.0):
         raise ValueError("values must lie in [0, 1] without NaN; rescale a query with other bounds first.")
     return rows
 

@@ -24,9 +24,9 @@ from validstats.holdout.mechanisms.base import (
     Release,
     State,
     check_counts,
+    checked_values,
     log_level,
     node_interval,
-    row_values,
 )
 from validstats.holdout.mechanisms.declared import Candidate, Use
 from validstats.holdout.widths import (
@@ -197,13 +197,13 @@ class GuessAndCheck(Mechanism):
     def _answer(
         cls, state: GuessState, values: Any, guess: Any, noise: Noise | None, log_carry: float
     ) -> tuple[GuessState, Release]:
-        row_values(values, state.n)
+        rows = checked_values(values, state.n)
         # the question's type says which it is, never the rows: counts come as truth values
-        if np.asarray(values).dtype == np.bool_:
-            return cls._count(state, np.asarray(values), guess, log_carry)
+        if rows.dtype == np.bool_:
+            return cls._count(state, rows, guess, log_carry)
         if guess is None:
-            return cls._free_mean(state, row_values(values), log_carry)
-        return cls._mean(state, row_values(values), guess, log_carry)
+            return cls._free_mean(state, rows, log_carry)
+        return cls._mean(state, rows, guess, log_carry)
 
     @classmethod
     def _count(
@@ -316,8 +316,7 @@ class SingleLook(Mechanism):
     def _answer(
         cls, state: LookState, values: Any, guess: Any, noise: Noise | None, log_carry: float
     ) -> tuple[LookState, Release]:
-        row_values(values, state.n)
-        units = np.asarray(values)
+        units = checked_values(values, state.n)
         level = state.log_alpha + state.log_weight + log_carry
         after = replace(state, asked=1)
         if units.dtype != np.bool_:

@@ -81,7 +81,8 @@ def count_candidates(
     check_positive_int(queries, "queries")
     check_in_range(expected, "expected", 0.0, 1.0)
     check_literal(rank, "rank", ("mean", "worst"))
-    return _count_candidates(n, queries, log_alpha, n_guess, failures, expected, rank)
+    # a plan and the budget that follows it state one level, each with its own rounding, and have one answer
+    return _count_candidates(n, queries, float(f"{log_alpha:.12g}"), n_guess, failures, expected, rank)
 
 
 @lru_cache(maxsize=1024)
