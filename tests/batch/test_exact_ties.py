@@ -189,6 +189,19 @@ def test_every_way_of_summing_the_tail_agrees():
 
 
 class TestOrderStatistics:
+    def test_scores_at_several_ranks_are_those_of_the_sorted_scores(self):
+        rng = np.random.default_rng(0)
+        for n in (1, 2, 7, 40):
+            scores = rng.integers(0, 6, n).astype(np.float64)
+            scores[rng.random(n) < 0.2] = -np.inf
+            kept, ordered = scores.copy(), np.sort(scores).tolist()
+            for _ in range(20):
+                ranks = rng.integers(1, n + 3, size=4).tolist()
+                assert scores_at_ranks(scores, ranks, 9.0) == [
+                    (*ordered, 9.0, 9.0)[rank - 1] for rank in ranks
+                ]
+            assert np.array_equal(scores, kept)
+
     def test_the_largest_score_and_the_bound_beyond_it(self):
         scores = np.array([4.0, 1.0, 3.0, 2.0])
         assert scores_at_ranks(scores, (4, 5, 1), high=9.0) == [4.0, 9.0, 1.0]

@@ -66,7 +66,11 @@ def score_at_rank(scores: np.ndarray, rank: int, high: float = np.inf) -> float:
 
 
 def scores_at_ranks(scores: np.ndarray, ranks: Sequence[int], high: float = np.inf) -> list[float]:
-    """The scores at several ranks from one partial sort."""
-    inside = sorted({rank - 1 for rank in ranks if rank <= scores.size})
-    parted = np.partition(scores, inside) if inside else scores
-    return [high if rank > scores.size else float(parted[rank - 1]) for rank in ranks]
+    """The scores at several ranks from partial sorts, the largest rank first: NumPy is slow where it has several at once."""
+    inside = sorted({rank for rank in ranks if rank <= scores.size}, reverse=True)
+    found, part = dict.fromkeys(ranks, high), scores.copy() if inside else scores
+    for rank in inside:
+        part.partition(rank - 1)
+        found[rank] = float(part[rank - 1])
+        part = part[: rank - 1]  # all smaller ranks are among those below
+    return [found[rank] for rank in ranks]
