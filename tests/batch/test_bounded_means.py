@@ -126,6 +126,27 @@ def test_the_compiled_chain_is_the_plain_one(monkeypatch, low) -> None:
             assert betting_upper_mean(x, m, 0.1, 1.0, low=low, width=1.0) == compiled
 
 
+@pytest.mark.parametrize("block", [1, 7, 16, 100])
+def test_bets_that_are_scaled_in_blocks_are_those_of_all_draws_at_once(monkeypatch, block) -> None:
+    """Sums over blocks go on where the block before ended, in the same bits."""
+    rng = np.random.default_rng(8)
+    for x in (rng.random(100), rng.integers(0, 3, 16) / 2, np.full(50, 0.25)):
+        whole = betting_upper_mean(x, 30, 0.1, 1.0, low=0.0)
+        before = np.concatenate([[0.0], np.cumsum(x - 1.0)[:-1]])
+        squares = np.concatenate([[0.0], np.cumsum((x - 1.0) ** 2)[:-1]])
+        counts = np.arange(x.size)
+        variance = 4 / 36 + np.maximum(squares - before**2 / np.maximum(counts, 1), 0)
+        variance /= 4 + np.maximum(counts - 1, 0)
+        left = x.size + 30 - counts
+        scale = 1 / (np.sqrt(variance * (1 / 30 - 1 / left) + variance / (left - 1) ** 2) * (left - 1))
+        with monkeypatch.context() as patched:
+            patched.setattr(betting, "_BLOCK", block)
+            assert betting_upper_mean(x, 30, 0.1, 1.0, low=0.0) == whole
+            found, total = betting._bet_scales(x - 1.0, 30, 1.0)
+        np.testing.assert_allclose(found, scale, rtol=1e-13)
+        assert total == np.cumsum(x - 1.0)[-1]
+
+
 def test_the_compiled_subset_sums_are_the_plain_ones() -> None:
     rng = np.random.default_rng(0)
     values = rng.normal(size=30)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import warnings
 from typing import Any
 
@@ -26,6 +27,7 @@ from validstats.batch import (
     BatchTotal,
     Envelope,
     ErrorCount,
+    ErrorScore,
     Selection,
     Simultaneous,
 )
@@ -330,6 +332,43 @@ def test_scores_are_in_the_order_of_the_rows_up_to_a_number_of_them(monkeypatch,
         fresh = predictor(ASKED[question]).calibrate(divided(CALIBRATION, PLACES), "y", **calibrate)
         assert fresh.calibration_.ordered is kept
         assert fresh.calibration_.batch_name == ("week" if "weeks" in question else "batch")
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "m", "numbers"),
+    [
+        (BatchQuantile(0.5), {}, 300, 0),
+        (Simultaneous(miss=0.1), {}, 300, 0),
+        (Selection(above=1.0, max_false=5), {}, 300, 0),
+        (ErrorCount(), {"conformity_score": ErrorScore(1.0)}, 300, 0.25),
+        (Selection(above=1.0, fdr=0.1), {}, 300, 1),
+        (BatchMean(), {}, 300, 1),
+        (BatchMean(), {"bounds": (-40.0, 40.0)}, 1, 1),
+        (BatchTotal(method="asymptotic"), {}, 300, 1),
+        (BatchMean(), {"bounds": (None, 40.0)}, 300, 1),
+        (BatchMean(), {"bounds": (-40.0, 40.0)}, 5, 2),
+        (BatchMean(), {"bounds": (-40.0, 40.0)}, 300, 3),
+    ],
+    ids=str,
+)
+def test_what_an_answer_takes_beside_the_scores(monkeypatch, target, options, m, numbers) -> None:
+    """Ranks take nothing, and means one to three numbers a calibration row while they are computed."""
+    monkeypatch.setattr("validstats.batch.parts._ORDER_UP_TO", 100)
+    monkeypatch.setattr("validstats.batch.laws.betting._BLOCK", 1_000)
+    monkeypatch.setattr("validstats.batch.laws.textbook._BLOCK", 1_000)
+    n, batch = 500_000, rows(m, seed=4)[["a", "b"]]
+    many = pd.DataFrame(np.random.default_rng(3).normal(size=(n, 3)), columns=["a", "b", "y"])
+    asked = BatchPredictor(LINE, target, random_state=0, **options)
+    asked.calibrate(divided(many, [100_000]), "y").infer(batch)  # kernels are compiled
+    asked.calibrate(divided(many, [100_000]), "y")
+    assert asked.calibration_.scores.nbytes == 8 * n and asked.calibration_.ordered
+    tracemalloc.start()
+    try:
+        asked.infer(batch)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak / (8 * n) < numbers + 0.4
 
 
 def test_parts_without_rows_change_nothing() -> None:

@@ -16,15 +16,17 @@ _POINTS_AT_ONCE = 512
 
 
 def chain_of_rejections_plain(  # type: ignore[no-untyped-def]
-    x, before, inverse, scale, size, top, step, first, alpha, tau, low, high, slack, hedge
+    x, scale, size, top, step, first, alpha, tau, low, high, slack, hedge
 ):
     """:func:`chain_of_rejections` without a compiler: capitals of 512 means at a time."""
     n, cells, start = x.size, hedge.size - 1, first
     while True:
         goal = size * (top - np.arange(start, start + _POINTS_AT_ONCE) * step)
         capital, rejected = np.ones(goal.size), np.zeros(goal.size, dtype=bool)
+        before = 0.0
         for i in range(n):
-            mu = (goal - before[i]) * inverse[i]
+            before += x[i - 1] if i else 0.0
+            mu = (goal - before) * (1.0 / (size - i))
             rejected |= mu > high + slack
             open_ = ~rejected & (mu > low) & (mu < high)
             if rejected.all():
@@ -36,7 +38,7 @@ def chain_of_rejections_plain(  # type: ignore[no-untyped-def]
             bet = np.where(bet * (high - mu) > _BROKE, _BROKE / (high - mu), bet)
             capital[open_] *= 1.0 + bet * (mu - x[i])
             rejected |= alpha * capital >= 1.0
-        rejected |= goal - before[n - 1] - x[n - 1] > (size - n) * (high + slack)
+        rejected |= goal - before - x[n - 1] > (size - n) * (high + slack)
         if not rejected.all():
             return start + int(np.argmin(rejected))
         start += _POINTS_AT_ONCE
@@ -44,7 +46,7 @@ def chain_of_rejections_plain(  # type: ignore[no-untyped-def]
 
 @functools.partial(jit, plain=chain_of_rejections_plain)
 def chain_of_rejections(  # type: ignore[no-untyped-def]
-    x, before, inverse, scale, size, top, step, first, alpha, tau, low, high, slack, hedge
+    x, scale, size, top, step, first, alpha, tau, low, high, slack, hedge
 ):
     """Number j of the first mean ``top - j * step``, from ``first`` on, that the bets do not reject."""
     n = x.size
@@ -54,8 +56,12 @@ def chain_of_rejections(  # type: ignore[no-untyped-def]
         goal = size * (top - j * step)
         capital = 1.0
         rejected = False
+        before = 0.0
         for i in range(n):
-            mu = (goal - before[i]) * inverse[i]
+            # mean of what is still to come, if the grid's is the mean of all
+            if i > 0:
+                before += x[i - 1]
+            mu = (goal - before) * (1.0 / (size - i))
             if mu > high + slack:
                 rejected = True
                 break
@@ -72,7 +78,7 @@ def chain_of_rejections(  # type: ignore[no-untyped-def]
                 rejected = True
                 break
         if not rejected:
-            left = goal - before[n - 1] - x[n - 1]
+            left = goal - before - x[n - 1]
             rejected = left > (size - n) * (high + slack)
         if not rejected:
             return j

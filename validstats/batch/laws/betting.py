@@ -19,6 +19,8 @@ _TAU = 1.5
 _PRIOR_ROWS = 4.0
 """Rows that the prior variance (width / 6)^2 counts for."""
 _TABLE = 2_001
+_BLOCK = 2**14
+"""Draws that are worked on at a time, so that no more than two numbers a draw are kept."""
 _STAGES = ((400, 0.01), (20, 0.01), (1, 0.98))
 """Steps of the grids, in steps of the finest, and the share of the level that each one's chain may spend."""
 
@@ -45,22 +47,14 @@ def betting_upper_mean(
     if span <= 0:
         return high
     centred = x - high  # sums of small numbers: no digits are lost to a far origin
-    before = np.concatenate([[0.0], np.cumsum(centred)[:-1]])
-    left = size - np.arange(n, dtype=np.float64)  # N - i + 1 for i = 1..n
-    variance = _running_variance(centred, span)
-    # remaining variance of the last mean: var (1/m - 1/(N - i + 1)) + var / (N - i)^2
-    remaining = variance * (1 / m - 1 / left) + variance / (left - 1) ** 2
-    scale = 1 / (np.sqrt(remaining) * (left - 1))
+    scale, total = _bet_scales(centred, m, span)
     step = span / grid_points(n, m)
-    total = before[-1] + centred[-1]
     # means above (sum x + m high) / N are impossible; with centred scores high is 0
     start = max(int(-total / size / step) - 2, 0)
     for factor, share in _STAGES:
         coarse = factor * step
         bound = chain_of_rejections(
             centred,
-            before,
-            1 / left,
             scale,
             size,
             0.0,
@@ -78,11 +72,26 @@ def betting_upper_mean(
     return min(high, high + (-size * start * step - total) / m)
 
 
-def _running_variance(x: Float1D, width: float) -> Float1D:
+def _bet_scales(x: Float1D, m: int, width: float) -> tuple[Float1D, float]:
+    """What a bet of each draw is scaled by, which knows the draws before it, and the sum of all draws."""
+    size, scale = x.size + m, np.empty_like(x)
+    total = squares = 0.0
+    for begin in range(0, x.size, _BLOCK):
+        part = x[begin : begin + _BLOCK]
+        counts = np.arange(begin, begin + part.size, dtype=np.float64)
+        sums = np.cumsum(np.concatenate([[total], part]))
+        powers = np.cumsum(np.concatenate([[squares], part * part]))
+        total, squares = float(sums[-1]), float(powers[-1])
+        variance = _running_variance(counts, sums[:-1], powers[:-1], width)
+        left = size - counts  # N - i + 1 for i = 1..n
+        # remaining variance of the last mean: var (1/m - 1/(N - i + 1)) + var / (N - i)^2
+        remaining = variance * (1 / m - 1 / left) + variance / (left - 1) ** 2
+        scale[begin : begin + _BLOCK] = 1 / (np.sqrt(remaining) * (left - 1))
+    return scale, total
+
+
+def _running_variance(counts: Float1D, sums: Float1D, squares: Float1D, width: float) -> Float1D:
     """Variance of the draws before each draw, held up by a prior of a sixth of the width."""
-    counts = np.arange(x.size, dtype=np.float64)
-    sums = np.concatenate([[0.0], np.cumsum(x)[:-1]])
-    squares = np.concatenate([[0.0], np.cumsum(x * x)[:-1]])
     deviations = np.maximum(squares - sums**2 / np.maximum(counts, 1), 0.0)
     return np.asarray(
         (_PRIOR_ROWS * (width / 6) ** 2 + deviations) / (_PRIOR_ROWS + np.maximum(counts - 1, 0.0)),

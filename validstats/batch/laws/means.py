@@ -243,8 +243,7 @@ def _bet_interval(
     random_state: RandomState,
 ) -> Interval:
     """Bets against each side in one random order of the sorted scores, which does not depend on the order of rows."""
-    order = check_random_state(random_state).permutation(scores.size)
-    ends = _bet_ends(scores[order], m, alpha_side, side, bounds, width)
+    ends = _bet_ends(check_random_state(random_state).permutation(scores), m, alpha_side, side, bounds, width)
     return _bound(*ends, "bet", side, bounds)
 
 
@@ -263,7 +262,8 @@ def _bet_ends(
     if side != "lower" and np.isfinite(high):
         high = betting_upper_mean(x, m, alpha_side, bounds[1], low=bounds[0], width=span)
     if side != "upper" and np.isfinite(low):
-        low = -betting_upper_mean(-x, m, alpha_side, -bounds[0], low=-bounds[1], width=span)
+        x = -x  # takes the place of what the caller handed over
+        low = -betting_upper_mean(x, m, alpha_side, -bounds[0], low=-bounds[1], width=span)
     return low, high
 
 
@@ -286,7 +286,7 @@ def _half_bounded_interval(
         found = partition_interval(scores, m, alpha_side, side, bounds, np.mean, rng)
         if side != "two-sided" or width is None:
             return found
-        low, high = _bet_ends(scores[rng.permutation(n)], m, alpha_side, side, bounds, width)
+        low, high = _bet_ends(rng.permutation(scores), m, alpha_side, side, bounds, width)
         if np.isfinite(bounds[1]):
             low = found.low
         else:
@@ -337,8 +337,7 @@ def partition_interval(
     """Bound any symmetric statistic of a batch by split conformal prediction on blocks of calibration scores."""
     alpha = exact_level(alpha_side)
     n_blocks = scores.size // m
-    order = check_random_state(random_state).permutation(scores.size)[: n_blocks * m]
-    blocks = scores[order].reshape(n_blocks, m)
+    blocks = check_random_state(random_state).permutation(scores)[: n_blocks * m].reshape(n_blocks, m)
     values = np.sort([float(statistic(block)) for block in blocks])
     k = ceil_fraction((1 - alpha) * (n_blocks + 1))
     low, high = bounds

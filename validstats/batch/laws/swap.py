@@ -179,12 +179,13 @@ def subset_counts(x: Float1D, smallest: int, largest: int, floor: float, seed: i
     draws = np.empty((largest, _RUNS // _BLOCKS), dtype=np.int32)
     # one run after another, as they are read
     runs = np.empty(draws.shape[::-1], dtype=np.int32)
+    values = np.empty(n)
     for block in range(_BLOCKS):
         for j in range(largest):
             generator = np.random.default_rng([seed, block, j])
             draws[j] = generator.integers(0, n - j, size=draws.shape[1], dtype=np.int32)
         runs[:] = draws.T
-        values = np.ascontiguousarray(x, dtype=np.float64).copy()
+        values[:] = x
         subset_sum_counts(runs, values, smallest, origin, step, above, below)
     return SubsetCounts(smallest, spread, above, below)
 

@@ -13,6 +13,8 @@ from validstats.batch.laws.levels import BoundSide, Level, exact_level
 
 __all__ = ["skewness_of", "textbook_interval", "textbook_is_doubtful"]
 
+_BLOCK = 2**20
+"""Scores that are worked on at a time."""
 _LARGEST_SKEW = 0.2
 """Skewness of a difference of means beyond which one tail of normal theory is far off (judgement, from simulations)."""
 
@@ -41,10 +43,14 @@ def textbook_interval(
 
 def skewness_of(scores: Float1D) -> float:
     """Third standardised moment, 0 for constant scores."""
-    deviations = scores - scores.mean()
-    squares = deviations * deviations
-    spread = float(np.sqrt(squares.mean()))
-    return 0.0 if spread == 0 else float((squares * deviations).mean()) / spread**3
+    mean, second, third = scores.mean(), 0.0, 0.0
+    for begin in range(0, scores.size, _BLOCK):
+        deviations = scores[begin : begin + _BLOCK] - mean
+        squares = deviations * deviations
+        second += float(squares.sum())
+        third += float((squares * deviations).sum())
+    spread = float(np.sqrt(second / scores.size))
+    return 0.0 if spread == 0 else third / scores.size / spread**3
 
 
 def textbook_is_doubtful(skewness: float, n: int, m: int) -> bool:
