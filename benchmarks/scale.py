@@ -60,24 +60,37 @@ def written(folder: Path, n: int) -> Path:
     return place
 
 
-def predictor() -> Any:
-    """Return a predictor around a fitted line, for the median of the residuals of a batch."""
+def predictor(target: Any = None, bounds: tuple[float | None, float | None] = (None, None)) -> Any:
+    """Return a predictor around a fitted line, for the median of the residuals of a batch or another target."""
     from sklearn.frozen import FrozenEstimator
     from sklearn.linear_model import LinearRegression
 
     from validstats.batch import BatchPredictor, BatchQuantile
 
-    sample = part(0, 100_000, 100_000).to_pandas()
+    # of float32 the digits of the line would depend on where the numbers lie in memory
+    sample = part(0, 100_000, 100_000).to_pandas().astype(np.float64)
     line = LinearRegression().fit(sample[["a", "b"]], sample["y"])
     return BatchPredictor(
-        FrozenEstimator(line), BatchQuantile(0.5), conformity_score="signed", random_state=0
+        FrozenEstimator(line),
+        BatchQuantile(0.5) if target is None else target,
+        conformity_score="signed",
+        bounds=bounds,
+        random_state=0,
     )
 
 
-def calibrated(rows: Any) -> list[float]:
+def calibrated(rows: Any, y: Any = "y") -> list[float]:
     """Calibrate on all rows, and ask about a batch: the median of the residuals of 1,000 rows."""
-    found = predictor().calibrate(rows, "y")
+    found = predictor().calibrate(rows, y)
     return [*map(float, np.ravel(found.infer(batch_rows()).conf_low)), found.calibration_.n]
+
+
+def mean_of(rows: Any, y: Any = "y") -> list[float]:
+    """Calibrate on all rows, and ask about a batch: the mean of 1,000 labels in known bounds, by bets."""
+    from validstats.batch import BatchMean
+
+    result = predictor(BatchMean(), (-20, 20)).calibrate(rows, y).infer(batch_rows())
+    return [*map(float, np.ravel(result.conf_low)), *map(float, np.ravel(result.conf_high))]
 
 
 def batch_rows() -> Any:
@@ -101,8 +114,9 @@ def regressed(rows: Any) -> list[float]:
     return [*map(float, result.estimate), *map(float, result.std_error)]
 
 
-TASKS: dict[str, tuple[str, Callable[[Any], list[float]]]] = {
+TASKS: dict[str, tuple[str, Callable[..., list[float]]]] = {
     "calibrate": ("`BatchPredictor.calibrate`, and `infer` of 1,000 rows", calibrated),
+    "mean": ("`BatchPredictor.calibrate`, and `infer` of 1,000 rows: mean in known bounds", mean_of),
     "infer": ("`BatchPredictor.infer`, all rows one batch", inferred),
     "dsl": ("`DesignSupervised`: fit, calibrate, infer (learner `linear`)", regressed),
 }
@@ -118,7 +132,13 @@ def resident() -> float:
 
 
 def columns_of(task: str) -> list[str]:
-    return {"calibrate": ["a", "b", "y"], "infer": ["a", "b"], "dsl": ["a", "b", "machine", "expert"]}[task]
+    labelled = ["a", "b", "y"]
+    return {
+        "calibrate": labelled,
+        "mean": labelled,
+        "infer": ["a", "b"],
+        "dsl": ["a", "b", "machine", "expert"],
+    }[task]
 
 
 def measure(task: str, place: Path, n: int) -> dict[str, Any]:
@@ -163,9 +183,8 @@ def in_memory(task: str, place: Path) -> list[float]:
     import pandas as pd
 
     rows = pd.read_parquet(place)[columns_of(task)]
-    if task == "calibrate":
-        found = predictor().calibrate(rows[["a", "b"]], rows["y"])
-        return [*map(float, np.ravel(found.infer(batch_rows()).conf_low)), found.calibration_.n]
+    if task in ("calibrate", "mean"):
+        return TASKS[task][1](rows[["a", "b"]], rows["y"])
     return TASKS[task][1](rows)
 
 
