@@ -289,7 +289,7 @@ class DesignSupervised(CalibratedEstimator):
             "learner": self.learner,
             "n_folds": self._n_folds,
             "n_repeats": self._n_repeats,
-            "generator": check_random_state(self.random_state),
+            "random_state": self.random_state,
             "parameters": self._fit_params,
         }
         if isinstance(self.units_, StreamedUnits):

@@ -21,6 +21,7 @@ __all__ = [
     "column",
     "column_names",
     "columns",
+    "holds_numbers",
     "is_frame",
     "n_rows",
     "plain_frame",
@@ -57,9 +58,11 @@ def is_frame(data: Any) -> bool:
     >>> is_frame([[1, 2]])
     False
     """
+    if nw.dependencies.is_pandas_dataframe(data):
+        return True
     if isinstance(data, np.ndarray) or nw.dependencies.is_pandas_series(data):
         return False
-    return bool(nw.dependencies.is_pandas_dataframe(data) or nw.dependencies.is_into_dataframe(data))
+    return bool(nw.dependencies.is_into_dataframe(data))
 
 
 def backend_of(data: Any) -> FrameBackend:
@@ -294,7 +297,7 @@ def plain_frame(frame: Any) -> Any:
     """
     changed = {}
     for j, dtype in enumerate(frame.dtypes):
-        if isinstance(dtype, np.dtype) and dtype.kind in "fiub" and dtype.byteorder in "=|":
+        if holds_numbers(dtype):
             continue
         values = frame.iloc[:, j]
         if str(dtype) == "category":
@@ -315,6 +318,27 @@ def plain_frame(frame: Any) -> Any:
     for j, values in changed.items():
         plain.isetitem(j, values)
     return plain
+
+
+def holds_numbers(dtype: Any) -> bool:
+    """Tell whether a column of a pandas frame is of NumPy's numbers or truth values, in the order of the machine's bytes.
+
+    Parameters
+    ----------
+    dtype : object
+        Its type.
+
+    Returns
+    -------
+    bool
+        True where :func:`plain_frame` leaves the column as it is and its values are an array.
+
+    Examples
+    --------
+    >>> holds_numbers(np.dtype("float64")), holds_numbers(np.dtype("O"))
+    (True, False)
+    """
+    return isinstance(dtype, np.dtype) and dtype.kind in "fiub" and dtype.byteorder in "=|"
 
 
 def _is_text(dtype: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -9,7 +10,17 @@ from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 
-from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND, FrameBackend, Int1D, Int2D
+from validstats._typing import (
+    AnyArray,
+    Bool1D,
+    Float1D,
+    Float2D,
+    FloatND,
+    FrameBackend,
+    Int1D,
+    Int2D,
+    RandomState,
+)
 from validstats.dsl.labels.crossfit import (
     CrossFitter,
     FoldPlan,
@@ -45,6 +56,7 @@ from validstats.intake import (
     column,
     column_names,
     fit_parameters,
+    holds_numbers,
     is_frame,
     plain_frame,
     read_array,
@@ -84,7 +96,7 @@ __all__ = [
 class Units:
     """All rows of a study, with the columns that are machine labels and features."""
 
-    data: Any  # pandas data frame with a fresh index
+    given: Any  # pandas data frame with a fresh index, its columns as they came
     backend: FrameBackend  # frame library of the caller
     surrogate: Any  # as in ``fit``
     features: Any  # column names or "all"
@@ -100,20 +112,30 @@ class Units:
                 "Wrap arrays in pandas.DataFrame({...})."
             )
         names = asked_columns(surrogate, features)
-        given = {name: read_array(column(data, name), f"the column {name!r}") for name in names}
-        for name, array in given.items():
+        frame = to_pandas(data).reset_index(drop=True)
+        known: dict[str, tuple[AnyArray, Any]] = {}
+        for name in dict.fromkeys(names):
+            found = _numbers_of(frame, name)
+            array = read_array(column(data, name), f"the column {name!r}") if found is None else found[0]
             if array.dtype.kind in "iu":
                 as_floats(array, f"the column {name!r}")
-        words = [name for name in surrogate_columns(surrogate) if given[name].dtype.kind not in "fiub"]
-        frame = without_silence(plain_frame(to_pandas(data).reset_index(drop=True)), words)
+            if found is not None:
+                known[name] = found
         if len(frame) == 0:
             raise ValueError("data has no rows.")
-        return cls(frame, backend_of(data), surrogate, features, row_labels(data, ids, "data"))
+        units = cls(frame, backend_of(data), surrogate, features, row_labels(data, ids, "data"))
+        units._known.update(known)
+        return units
+
+    @cached_property
+    def data(self) -> Any:
+        """The frame with columns of the kinds that they mean; columns of numbers are read without it."""
+        return without_silence(plain_frame(self.given), self.surrogate)
 
     @property
     def n_rows(self) -> int:
         """Number of units."""
-        return len(self.data)
+        return len(self.given)
 
     @property
     def surrogate_columns(self) -> tuple[str, ...]:
@@ -138,13 +160,16 @@ class Units:
     @cached_property
     def names(self) -> tuple[Any, ...]:
         """Names of the columns."""
-        return tuple(self.data.columns.tolist())
+        return tuple(self.given.columns.tolist())
 
     def _known_column(self, name: str) -> tuple[AnyArray, Any]:
         # pandas takes longer to give a column than most sums over it
         if name not in self._known:
-            found = self.data[name]
-            self._known[name] = found.to_numpy(), found.dtype
+            found = _numbers_of(self.given, name)
+            if found is None:
+                series = self.data[name]
+                found = series.to_numpy(), series.dtype
+            self._known[name] = found
         return self._known[name]
 
     @cached_property
@@ -152,14 +177,16 @@ class Units:
         return {}
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out arrays that the frame holds."""
-        return {k: v for k, v in vars(self).items() if k not in ("_known", "names")}
+        """Leave out what the frame as it came tells."""
+        return {k: v for k, v in vars(self).items() if k not in ("_known", "names", "data")}
 
     def vectors(self, values: Any, name: str) -> list[AnyArray]:
         """Return columns given by name or as values, none for None."""
-        if values is None or isinstance(values, str) or _are_names(values, self.data):
+        if values is None:
+            return []
+        if isinstance(values, str) or _are_names(values, self.data):
             return row_vectors(self.data, values, name)
-        return row_vectors(self.data, self.aligned(values, name), name)
+        return row_vectors(self.given, self.aligned(values, name), name)
 
     def aligned(self, values: Any, name: str, partial: bool = False) -> Any:
         """Bring what arrives beside the units into their order."""
@@ -167,7 +194,7 @@ class Units:
 
     def labels(self, labels: Any) -> Any:
         """Return expert labels in the order of the units, missing where there is none; columns may be named."""
-        if isinstance(labels, str) or _are_names(labels, self.data):
+        if isinstance(labels, str) or _are_names(labels, self.given):
             names = [labels] if isinstance(labels, str) else list(labels)
             return {name: column(self.data, name) for name in names}
         if isinstance(labels, Mapping):
@@ -242,6 +269,14 @@ class Units:
         }
 
 
+def _numbers_of(frame: Any, name: str) -> tuple[AnyArray, Any] | None:
+    """Return a column of NumPy's numbers with its type; None where it is of another kind, or is none."""
+    if name not in frame:
+        return None
+    found = frame[name]
+    return (found.to_numpy(), found.dtype) if found.ndim == 1 and holds_numbers(found.dtype) else None
+
+
 def as_positive(verdicts: AnyArray, positive: Any) -> AnyArray:
     """Return machine labels in words as 1 where they are the positive one; a missing verdict is none."""
     words = verdicts.dtype.kind not in "fiub" and positive is not None
@@ -275,6 +310,11 @@ class CountedUnits(Units):
     continuous: bool = False  # whether some verdict has many values
     few_probabilities: bool = True
     equal: bool = True  # whether all probabilities are equal
+
+    @property
+    def data(self) -> Any:
+        """The frame: its columns were made here."""
+        return self.given
 
 
 def surrogate_columns(surrogate: Any) -> list[str]:
@@ -347,8 +387,6 @@ def _are_names(values: Any, data: Any) -> bool:
 
 def row_vectors(data: Any, values: Any, name: str) -> list[AnyArray]:
     """Return columns given by name or as values."""
-    if values is None:
-        return []
     if isinstance(values, str):
         values = [values]
     if _are_names(values, data):
@@ -375,7 +413,7 @@ def calibrated(
     learner: Any,
     n_folds: int,
     n_repeats: int,
-    generator: np.random.Generator,
+    random_state: RandomState,
     parameters: Mapping[str, Any],
 ) -> Calibration:
     """Read expert labels and how they were drawn; the learner is fitted when predictions are asked for."""
@@ -387,7 +425,7 @@ def calibrated(
     units.check_features(known)
     probability, text = resolve_probability(sampling_probability, labelled, design, units.base_features)
     fold_clusters = cluster_arrays[0] if cluster_arrays else None
-    plan = FoldPlan.of_rows(units.n_rows, n_folds, n_repeats, generator, fold_clusters)
+    plan = FoldPlan.of_rows(units.n_rows, n_folds, n_repeats, random_state, fold_clusters)
     given = parameters if units.rows is None else fit_parameters(parameters, units.rows)
     rows = np.flatnonzero(labelled)
     own = take_parameters(given, rows, units.n_rows)
@@ -529,6 +567,13 @@ class Calibration:
     def probability_range(self) -> ProbabilityRange:
         """Range of the labelling probabilities of all rows."""
         return self.streamed_range or ProbabilityRange.of(self.probability)
+
+    @cached_property
+    def kish_labels(self) -> float:
+        """Kish's effective number of labels: their number, where all have one probability."""
+        if self.probability.strides == (0,):
+            return float(self.n_labelled)
+        return kish_size(1.0 / self.probability[self.positions])
 
     @property
     def n_rows(self) -> int:
@@ -773,7 +818,7 @@ def warn_about_labels(calibration: Calibration) -> None:
     if units == "clusters" and calibration.n_units < 50:
         message = few_clusters_message.format(n_clusters=calibration.n_units, name="drawn as a whole")
         warn(message, LabellingWarning)
-    kish = kish_size(1.0 / calibration.probability[calibration.positions])
+    kish = calibration.kish_labels
     # below 30 % of the labels intervals rest on few heavy rows
     if kish < 0.3 * n_labelled:
         message = weak_overlap_message.format(
@@ -781,7 +826,7 @@ def warn_about_labels(calibration: Calibration) -> None:
         )
         warn(message, LabellingWarning)
     # six standard deviations of a sum of independent draws
-    distance = abs(n_labelled - found.total) / max(float(np.sqrt(found.variance)), 1.0)
+    distance = abs(n_labelled - found.total) / max(math.sqrt(found.variance), 1.0)
     if units == "rows" and distance > 6.0:
         message = inconsistent_probability_message.format(
             expected=found.total, n_labelled=n_labelled, distance=distance

@@ -18,8 +18,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND, Int1D, Int2D
-from validstats.intake import check_literal, requested_parameters, take_parameters
+from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND, Int1D, Int2D, RandomState
+from validstats.intake import check_literal, check_random_state, requested_parameters, take_parameters
 from validstats.runtime import one_thread
 
 __all__ = [
@@ -40,7 +40,7 @@ __all__ = [
     "fit_expected",
     "fit_plug_in",
     "fold_of_units",
-    "fold_seed",
+    "fold_seeds",
     "label_kind",
     "one_hot",
     "plug_in_completions",
@@ -542,7 +542,7 @@ class FoldPlan:
         n_rows: int,
         n_folds: int,
         n_repeats: int,
-        generator: np.random.Generator,
+        random_state: RandomState,
         clusters: Int1D | None = None,
     ) -> Self:
         """Assign rows, or whole clusters, to folds of nearly equal size at random."""
@@ -550,12 +550,12 @@ class FoldPlan:
         n_units = n_rows if clusters is None else int(clusters.max()) + 1
         check_enough_units(n_units, n_folds, "rows" if clusters is None else "clusters")
         units = range(n_rows) if clusters is None else clusters
-        return cls.of_units(units, n_units, n_folds, tuple(fold_seed(generator) for _ in range(n_repeats)))
+        return cls(partial(_folds_of, units, n_units, n_folds, fold_seeds(random_state, n_repeats)), n_repeats)
 
     @classmethod
     def of_units(cls, units: Int1D | range, n_units: int, n_folds: int, seeds: Sequence[int]) -> Self:
         """Return the folds of some of the units ``0..n_units-1``, one repeat a seed."""
-        return cls(partial(_folds_of, units, n_units, n_folds, tuple(seeds)), len(seeds))
+        return cls(partial(_folds_of, units, n_units, n_folds, partial(tuple, seeds)), len(seeds))
 
     @cached_property
     def folds(self) -> Int2D:
@@ -567,8 +567,10 @@ class FoldPlan:
         return type(self)(partial(_some_folds, self, rows), self.n_repeats)
 
 
-def _folds_of(units: Int1D | range, n_units: int, n_folds: int, seeds: Sequence[int]) -> Int2D:
-    rows = np.asarray(units, dtype=np.int64)
+def _folds_of(
+    units: Int1D | range, n_units: int, n_folds: int, draw: Callable[[], tuple[int, ...]]
+) -> Int2D:
+    rows, seeds = np.asarray(units, dtype=np.int64), draw()
     folds = np.empty((len(seeds), len(rows)), dtype=np.min_scalar_type(-n_folds))
     for repeat, seed in enumerate(seeds):
         for begin in range(0, len(rows), _FOLDS_AT_ONCE):
@@ -589,9 +591,16 @@ def check_enough_units(n_units: int, n_folds: int, what: str) -> None:
         )
 
 
-def fold_seed(generator: np.random.Generator) -> int:
-    """Draw the seed of one assignment to folds."""
-    return int(generator.integers(2**63))
+def fold_seeds(random_state: RandomState, n_repeats: int) -> Callable[[], tuple[int, ...]]:
+    """Return what gives one seed a repeat: a number says later what it says now, a generator's stream goes on."""
+    if type(random_state) is int and random_state >= 0:
+        return partial(_drawn_seeds, random_state, n_repeats)
+    return partial(tuple, _drawn_seeds(random_state, n_repeats))
+
+
+def _drawn_seeds(random_state: RandomState, n_repeats: int) -> tuple[int, ...]:
+    generator = check_random_state(random_state)
+    return tuple(int(generator.integers(2**63)) for _ in range(n_repeats))
 
 
 def fold_of_units(units: Int1D, n_units: int, n_folds: int, seed: int) -> Int1D:

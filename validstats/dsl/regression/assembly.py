@@ -116,12 +116,15 @@ class FilledFrame:
     def __init__(
         self, units: Units, filled: Mapping[str, Callable[[], AnyArray]], rows: AnyArray | None = None
     ) -> None:
-        self._units, self._data, self._filled, self._rows = units, units.data, filled, rows
+        self._units, self._filled, self._rows = units, filled, rows
         self._values: dict[str, AnyArray] = {}
         self.whole: FilledFrame = self  # the frame of which these are rows
 
     def __len__(self) -> int:
-        return len(self._data) if self._rows is None else len(self._rows)
+        return self._units.n_rows if self._rows is None else len(self._rows)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._filled or name in self._units.given
 
     @cached_property
     def columns(self) -> tuple[Any, ...]:
@@ -169,7 +172,8 @@ class FilledFrame:
     @cached_property
     def frame(self) -> Any:
         """The same as a pandas frame."""
-        rows = self._data if self._rows is None else self._data.iloc[self._rows]
+        data = self._units.data
+        rows = data if self._rows is None else data.iloc[self._rows]
         return rows.assign(**{name: self.values(name) for name in self._filled})
 
 
@@ -201,13 +205,13 @@ class DesignBuilder:
 
     def __init__(self, parsed: ParsedFormula, template: Any, labels: Sequence[str]) -> None:
         self.parsed = parsed
-        columns = set(map(str, template.columns))
+        self._given, self._checked = template, False
         self._numbers = _number_columns(parsed, template)
-        if parsed.outcome in columns and parsed.outcome.isidentifier():
+        if parsed.outcome.isidentifier() and parsed.outcome in template:
             self._outcome_variables = {parsed.outcome}
         else:
-            self._outcome_variables = required_variables(_formula(f"0 + {parsed.outcome}"), columns)
-        used = self._used(columns)
+            self._outcome_variables = required_variables(_formula(f"0 + {parsed.outcome}"), self._column_names)
+        used = self._used()
         _check_columns(template, used | self._outcome_variables | set(parsed.effects))
         self.outcome_labels = tuple(v for v in labels if v in self._outcome_variables)
         self.covariate_labels = tuple(v for v in labels if v in used)
@@ -218,18 +222,22 @@ class DesignBuilder:
                 "show cannot be absorbed; write it as a covariate, C(...)."
             )
         observed = (used | self._outcome_variables) - set(labels)
-        self.variables = tuple(v for v in template.columns if v in observed)
-        self._given, self._checked = template, False
+        self.variables = tuple(v for v in template.columns if v in observed) if observed else ()
         self.template = self.checked(template)
         self._checked = True
         if self._numbers is not None:
             self._plain, self._instrument_spec = True, None
             self._columns, self.names = list(range(len(self._numbers))), self._numbers
             return
-        self._plain = _plain_factors(columns, self._right, self._instruments)
+        self._plain = _plain_factors(self._column_names, self._right, self._instruments)
         self._instrument_spec = None if self._instruments is None else self._fit_spec(self._instruments)
         self._columns = [i for i, c in enumerate(self._spec.column_names) if self._keeps(str(c))]
         self.names = tuple(str(self._spec.column_names[i]) for i in self._columns)
+
+    @cached_property
+    def _column_names(self) -> set[str]:
+        """Names of the columns as text."""
+        return set(map(str, self._given.columns))
 
     @cached_property
     def _right(self) -> Any:
@@ -251,17 +259,18 @@ class DesignBuilder:
         """How covariates are coded."""
         return self._fit_spec(self._right)
 
-    def _used(self, columns: set[str]) -> set[str]:
+    def _used(self) -> set[str]:
         """Return the variables of covariates and instruments."""
         if self._numbers is not None:
             return set(self._numbers) - {"Intercept"}
+        columns = self._column_names
         used = required_variables(self._right, columns)
         return used if self._instruments is None else used | required_variables(self._instruments, columns)
 
     @property
     def reads_numbers(self) -> bool:
         """Whether outcome and covariates are columns as they are, the covariates all of numbers."""
-        return self._numbers is not None and self.parsed.outcome in self.template.columns
+        return self._numbers is not None and self.parsed.outcome in self.template
 
     def _keeps(self, name: str) -> bool:
         return not (self.parsed.effects and name == "Intercept")
@@ -327,7 +336,7 @@ class DesignBuilder:
     def outcome(self, replacements: Mapping[str, AnyArray] | None = None, frame: Any = None) -> AnyArray:
         """Return the outcome for one completion; a plain column keeps its type."""
         name, rows = self.parsed.outcome, self.template if frame is None else frame
-        if name in rows.columns:
+        if name in rows:
             if replacements is not None and name in replacements:
                 return np.asarray(replacements[name])
             return np.asarray(column_values(rows, name))
@@ -407,8 +416,7 @@ def _number_columns(parsed: ParsedFormula, template: Any) -> tuple[str, ...] | N
         return None
     terms = [term.strip() for term in parsed.covariates.split("+")]
     names = [term for term in dict.fromkeys(terms) if term != "1"]
-    columns = set(template.columns)
-    if not all(n.isidentifier() and n != "Intercept" and n in columns for n in names):
+    if not all(n.isidentifier() and n != "Intercept" and n in template for n in names):
         return None
     kinds = (column_type(template, name) for name in names)
     if not all(isinstance(kind, np.dtype) and kind.kind in "iuf" for kind in kinds):
@@ -439,6 +447,8 @@ def required_variables(formula: Any, columns: set[str], factor: Any = None) -> s
 
 
 def _check_columns(template: Any, names: set[str]) -> None:
+    if all(name in template for name in names):
+        return
     unknown = sorted(names - set(map(str, template.columns)))
     if unknown:
         raise KeyError(

@@ -248,7 +248,7 @@ def group_column(parsed: ParsedFormula) -> str:
 
 def _group_column(request: InferenceRequest, parsed: ParsedFormula) -> str | None:
     name = group_column(parsed)
-    if name not in request.units.data.columns or name in request.calibration.labels:
+    if name not in request.units.given or name in request.calibration.labels:
         return None
     return name if request.units.data[name].nunique() <= _MOST_GROUPS else None
 
@@ -560,7 +560,7 @@ def _declared_binary(request: InferenceRequest, parsed: ParsedFormula, builder: 
 def _groups(request: InferenceRequest, parsed: ParsedFormula) -> list[tuple[str, Bool1D]]:
     """Return the groups of the right-hand side with their rows, in the order of their levels."""
     if parsed.covariates == "1":
-        return [("", np.ones(len(request.units.data), dtype=np.bool_))]
+        return [("", np.ones(request.units.n_rows, dtype=np.bool_))]
     name = _group_column(request, parsed)
     assert name is not None
     column = request.units.data[name]

@@ -37,7 +37,6 @@ from validstats.dsl.moments import (
     coverage_lost_to_skewness,
     effective_labels,
     is_too_skewed,
-    kish_size,
     nearly_spanned_columns,
     share_that_holds,
     text_codes,
@@ -267,7 +266,7 @@ def resolve_clusters(request: InferenceRequest, effects: tuple[str, ...]) -> tup
 
 
 def _clusters_of(request: InferenceRequest, effects: tuple[str, ...]) -> tuple[list[Int1D], str | None]:
-    n = len(request.units.data)
+    n = request.units.n_rows
     if request.clusters:
         codes = [checked_clusters(text_codes(c), n) for c in request.clusters]
         _check_drawn_clusters(request, codes)
@@ -341,7 +340,7 @@ def coefficient_result(
         population=request.population,
         n_rows=sample.n_rows,
         n_labelled=sample.n_labelled,
-        kish_labels=kish_size(sample.gold_weights),
+        kish_labels=request.calibration.kish_labels,
         beside=beside,
         clustered_by=clustered_by,
         clusters=sample.clusters if labelled is not None and clustered_by is not None else (),

@@ -296,7 +296,7 @@ def _request(
     return replace(
         request,
         units=CountedUnits(
-            data=data,
+            given=data,
             backend=units.backend,
             surrogate=units.surrogate,
             features=units.features,

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from validstats._typing import AnyArray, Bool1D, Float1D, Int1D
+from validstats._typing import AnyArray, Bool1D, Float1D, Int1D, RandomState
 from validstats.dsl.labels import (
     KNOWN_TEXT,
     Calibration,
@@ -23,7 +23,7 @@ from validstats.dsl.labels import (
     check_learners,
     clean_label,
     drawn_shares,
-    fold_seed,
+    fold_seeds,
     joined_names,
     label_classes,
     label_kind,
@@ -400,7 +400,7 @@ def calibrated_stream(
     learner: Any,
     n_folds: int,
     n_repeats: int,
-    generator: np.random.Generator,
+    random_state: RandomState,
     parameters: Mapping[str, Any],
 ) -> StreamedCalibration:
     """Read expert labels and how they were drawn in one pass over the rows."""
@@ -439,7 +439,7 @@ def calibrated_stream(
     what = f"clusters of {columns.clusters[0]!r}" if columns.clusters else "rows"
     n_units = len(reader.cluster_levels[0]) if columns.clusters else census.n_rows
     check_enough_units(n_units, n_folds, what)
-    reader = replace(reader, n_folds=n_folds, seeds=tuple(fold_seed(generator) for _ in range(n_repeats)))
+    reader = replace(reader, n_folds=n_folds, seeds=fold_seeds(random_state, n_repeats)())
     gold = {name: typed_labels(values) for name, values in reader.labels.items()}
     everyone = np.ones(len(reader.positions), dtype=np.bool_)
     plan = reader.fold_plan(reader.positions, reader.of_clusters)
