@@ -95,7 +95,7 @@ class Guarantee:
         level = self.confidence_level
         if level is None:
             return
-        if not isinstance(level, Real) or isinstance(level, bool):
+        if not isinstance(level, float) and (not isinstance(level, Real) or isinstance(level, bool)):
             raise TypeError(f"confidence_level must be a number in (0, 1) or None, got {level!r}.")
         if not 0 < level < 1:
             raise ValueError(f"confidence_level must be in (0, 1), got {level!r}.")

@@ -779,8 +779,7 @@ def inferred(
         if form is not None:
             builder = DesignBuilder(form.parsed, study.template, tuple(request.calibration.labels))
     asked = request if form is None else replace(request, model=form.model)
-    prepared = prepare_formula(builder, asked, study)
-    found = solve(replace(prepared, notes=(note,) if note else ()), asked, study)
+    found = solve(prepare_formula(builder, asked, study, (note,) if note else ()), asked, study, limits)
     if form is not None:
         found = replace(
             found,
@@ -789,4 +788,4 @@ def inferred(
             answered=request.model_kind.answered,
             formula=parsed.outcome if parsed.covariates == "1" else str(parsed),
         )
-    return found if limits is None else replace(found, limits=limits(len(found.names)))
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, cast, get_args
 
@@ -58,11 +59,21 @@ def is_frame(data: Any) -> bool:
     >>> is_frame([[1, 2]])
     False
     """
-    if nw.dependencies.is_pandas_dataframe(data):
+    if _is_pandas_frame(data):
         return True
-    if isinstance(data, np.ndarray) or nw.dependencies.is_pandas_series(data):
+    if isinstance(data, np.ndarray) or _is_pandas_series(data):
         return False
     return bool(nw.dependencies.is_into_dataframe(data))
+
+
+def _is_pandas_frame(data: Any) -> bool:
+    pandas = sys.modules.get("pandas")  # what is of pandas has imported it
+    return pandas is not None and isinstance(data, pandas.DataFrame)
+
+
+def _is_pandas_series(data: Any) -> bool:
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(data, pandas.Series)
 
 
 def backend_of(data: Any) -> FrameBackend:
@@ -83,7 +94,7 @@ def backend_of(data: Any) -> FrameBackend:
     >>> backend_of([1, 2, 3])
     'pandas'
     """
-    if nw.dependencies.is_pandas_dataframe(data) or nw.dependencies.is_pandas_series(data):
+    if _is_pandas_frame(data) or _is_pandas_series(data):
         return "pandas"
     wrapped = nw.from_native(data, allow_series=True, pass_through=True)
     if isinstance(wrapped, nw.DataFrame | nw.Series | nw.LazyFrame):
@@ -132,7 +143,7 @@ def n_rows(frame: Any) -> int:
     >>> n_rows(to_frame({"a": [1, 2]}))
     2
     """
-    return len(frame if nw.dependencies.is_pandas_dataframe(frame) else _eager(frame))
+    return len(frame if _is_pandas_frame(frame) else _eager(frame))
 
 
 def column(frame: Any, name: str) -> AnyArray:
@@ -160,7 +171,7 @@ def column(frame: Any, name: str) -> AnyArray:
     >>> column(to_frame({"a": [1, 2]}), "a")
     array([1, 2])
     """
-    if nw.dependencies.is_pandas_dataframe(frame) and name in frame:
+    if _is_pandas_frame(frame) and name in frame:
         found = frame[name]
         if found.ndim == 1:
             return _pandas_values(found)
@@ -188,7 +199,7 @@ def columns(frame: Any) -> list[AnyArray]:
     >>> columns(to_frame({"a": [1, 2], "b": [3, 4]}))[1]
     array([3, 4])
     """
-    if nw.dependencies.is_pandas_dataframe(frame):
+    if _is_pandas_frame(frame):
         return [_pandas_values(series) for _, series in frame.items()]
     eager = _eager(frame)
     return [_series_values(eager[:, j]) for j in range(eager.shape[1])]
@@ -269,7 +280,7 @@ def to_pandas(frame: Any) -> Any:
     >>> to_pandas(to_frame({"a": [1]})).shape
     (1, 1)
     """
-    return frame if nw.dependencies.is_pandas_dataframe(frame) else _eager(frame).to_pandas()
+    return frame if _is_pandas_frame(frame) else _eager(frame).to_pandas()
 
 
 def plain_frame(frame: Any) -> Any:

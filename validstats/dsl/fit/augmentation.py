@@ -102,6 +102,10 @@ class Augmentation:
         """Whether ``g`` is zero, so that rows without an expert label contribute nothing."""
         return not self.terms and self.constant is None
 
+    def with_terms(self, terms: tuple[ScoreTerm, ...]) -> Augmentation:
+        """Return the same function of the expected scores of other rows."""
+        return Augmentation(terms=terms, matrices=self.matrices, constant=self.constant)
+
 
 Change: TypeAlias = (
     "Callable[[LabelledSample, tuple[ScoreTerm, ...]], tuple[LabelledSample, tuple[ScoreTerm, ...]]]"
@@ -305,7 +309,7 @@ class LabelledSample:
             gold_weights=self.gold_weights[known],
         )
         shared = _shared(self.filled, filled)
-        return part, replace(augmentation, terms=tuple(_taken(t, rows, shared) for t in augmentation.terms))
+        return part, augmentation.with_terms(tuple(_taken(t, rows, shared) for t in augmentation.terms))
 
     def labelled_part(self, augmentation: Augmentation) -> tuple[LabelledSample, Augmentation]:
         """Return the labelled rows as a sample of their own, with their part of an augmentation."""
@@ -316,7 +320,7 @@ class LabelledSample:
             if id(term) not in of_terms:
                 of_terms[id(term)] = term, labelled_term(self, term)
         terms = tuple(of_terms[id(term)][1] for term in augmentation.terms)
-        return self._labelled_rows, replace(augmentation, terms=terms)
+        return self._labelled_rows, augmentation.with_terms(terms)
 
     @cached_property
     def _labelled_terms(self) -> dict[int, tuple[ScoreTerm, ScoreTerm]]:
@@ -359,7 +363,8 @@ def _shared(rows: RegressionRows | None, some: RegressionRows | None) -> dict[in
     """Return what is known of arrays that rows share with expected scores: some of their rows, by identity."""
     if rows is None or some is None:
         return {}
-    return {id(getattr(rows, name)): getattr(some, name) for name in ("X", "Z", "weights", "offset")}
+    pairs = (rows.X, some.X), (rows.Z, some.Z), (rows.weights, some.weights), (rows.offset, some.offset)
+    return {id(own): of_some for own, of_some in pairs}
 
 
 def _taken(term: ScoreTerm, rows: AnyArray | slice, shared: Mapping[int, Any]) -> ScoreTerm:
@@ -367,7 +372,7 @@ def _taken(term: ScoreTerm, rows: AnyArray | slice, shared: Mapping[int, Any]) -
     return tuple(
         Component(
             rows=c.rows.take(rows, shared),
-            weight=c.weight if np.ndim(c.weight) == 0 else np.asarray(c.weight)[rows],
+            weight=c.weight[rows] if isinstance(c.weight, np.ndarray) and c.weight.ndim else c.weight,
         )
         for c in term
     )
@@ -388,15 +393,15 @@ def expected_score(moment: ModelMoment, term: ScoreTerm, params: Float1D) -> Flo
 
 def expected_jacobian(moment: ModelMoment, term: ScoreTerm, params: Float1D, row_weights: Float1D) -> Float2D:
     """Return the weighted sum of the negative derivative of the expected score."""
-    parts = [
+    parts = (
         moment.jacobian(c.rows, params, row_weights if _is_one(c.weight) else row_weights * c.weight)
         for c in term
-    ]
-    return np.sum(parts, axis=0)
+    )
+    return reduce(add, parts)
 
 
 def _is_one(weight: Float1D | float) -> bool:
-    return np.ndim(weight) == 0 and weight == 1.0
+    return not isinstance(weight, np.ndarray) and weight == 1.0
 
 
 def augmentation_scores(sample: LabelledSample, augmentation: Augmentation, params: Float1D) -> Float2D:
@@ -414,7 +419,7 @@ def augmentation_scores(sample: LabelledSample, augmentation: Augmentation, para
 
 def _map_scores(score: Float2D, matrix: Float2D) -> Float2D:
     scale = matrix[0, 0]
-    if not np.array_equal(matrix, scale * np.eye(len(matrix))):
+    if len(matrix) > 1 and not np.array_equal(matrix, scale * np.eye(len(matrix))):
         return score @ matrix
     if scale != 1.0:
         score *= scale
@@ -486,14 +491,15 @@ def _expected_sums(
     moment: ModelMoment, term: ScoreTerm, params: Float1D, row_weights: Float1D, with_jacobian: bool
 ) -> tuple[Float1D, Float2D | None]:
     """Return the weighted sums of the expected score and of its negative derivative, which form no score of a row."""
-    score: Float1D = np.zeros(len(params))
+    score: Float1D | None = None
     slope: Float2D | None = None
     for c in term:
         weights = row_weights if _is_one(c.weight) else row_weights * c.weight
         own, jacobian = _sums(moment, c.rows, params, weights, with_jacobian)
-        score = score + own
+        score = own if score is None else score + own
         if jacobian is not None:
             slope = jacobian if slope is None else slope + jacobian
+    assert score is not None
     return score, slope
 
 
@@ -565,11 +571,25 @@ class AugmentedFit:
     def rows_of(self, part: LabelledSample, augmentation: Augmentation) -> Float2D:
         """Return the estimating function of the rows of a part."""
         psi = psi_scores(part, augmentation, self.at)
-        return psi - self.shift if np.any(self.shift) else psi
+        return psi - self.shift if self.is_shifted else psi
+
+    @property
+    def is_shifted(self) -> bool:
+        """Whether ``psi`` is recentred."""
+        return isinstance(self.shift, np.ndarray) and bool(self.shift.any())
 
     def lean(self) -> AugmentedFit:
         """Return the fit without its sample, to be sent to where a part is."""
-        return replace(self, sample=None)  # type: ignore[arg-type]
+        return AugmentedFit(
+            params=self.params,
+            sample=None,  # type: ignore[arg-type]
+            augmentation=self.augmentation,
+            bread=self.bread,
+            newton=self.newton,
+            at=self.at,
+            shift=self.shift,
+            fallback=self.fallback,
+        )
 
 
 def fit_term(sample: Sample, term: ScoreTerm, start: Float1D | None = None) -> NewtonResult:
@@ -599,7 +619,7 @@ def fit_augmented(
             candidate = fit_term(sample, augmentation.terms[0]).params
         else:
             break
-        if not np.all(np.isfinite(candidate)):
+        if not np.isfinite(candidate).all():
             continue
         equation = _Equation(sample, augmentation, psi_sums)
         newton = find_root(
@@ -658,7 +678,7 @@ class _Equation:
         n = self._sample.n_rows
         self._at, self._mean = params.copy(), sums.score / n
         if sums.jacobian is not None:
-            self._slope, self._slope_at = sums.jacobian / n, params.copy()
+            self._slope, self._slope_at = sums.jacobian / n, self._at
 
 
 def one_step(sample: Sample, augmentation: Augmentation, pilot: AugmentedFit, reason: str) -> AugmentedFit:

@@ -281,7 +281,8 @@ class InfluenceSums:
     def covariance(self, n_rows: int) -> Float2D:
         """Return the covariance of their mean."""
         meats = [c.sums.T @ c.sums / n_rows for c in self.clusters] or [self.square / n_rows]
-        return sandwich(np.eye(len(self.square)), combined_meat(meats), n_rows)
+        covariance = combined_meat(meats) / n_rows
+        return (covariance + covariance.T) / 2.0
 
 
 _LARGEST_LEVERAGE = 0.9
@@ -374,7 +375,7 @@ def kurtosis_degrees(units: Float2D, n_params: int) -> Float1D:
     excess = fourth / np.where(square > 0, square**2, 1.0) - 1.0 / n
     top = float(max(n - n_params - 1, 2))
     degrees = np.divide(2.0, excess, out=np.full(excess.shape, top), where=excess > 2.0 / top)
-    return np.where(square > 0, np.clip(degrees, 2.0, top), 2.0)
+    return np.where(square > 0, np.minimum(np.maximum(degrees, 2.0), top), 2.0)
 
 
 def carrier_degrees(carried: Float2D) -> Float1D:
@@ -389,7 +390,7 @@ def _scaled_moments(values: Float2D) -> tuple[Float1D, Float1D]:
     largest = np.maximum(columns.max(axis=1, initial=0.0), -columns.min(axis=1, initial=0.0))
     columns /= np.where(largest > 0, largest, 1.0)[:, None]  # fourth powers neither under- nor overflow
     columns *= columns
-    return np.sum(columns, axis=1), np.einsum("ij,ij->i", columns, columns)
+    return columns.sum(axis=1), np.einsum("ij,ij->i", columns, columns)
 
 
 def price_of_first_stage(n_units: float, n_first: float) -> float:
@@ -702,6 +703,7 @@ def controlled(
         by_cluster=None if found is None or not found.clusters else found.clusters[0].sums @ mapping.T,
         residual_of=partial(as_it_is, own_residual),
         forecast_of=forecast,
+        gold_root=labels.params,
         tuning=tuning,
         degrees=degrees,
         share=share,
@@ -777,6 +779,7 @@ def _alone(
         by_cluster=None if found is None or not found.clusters else found.clusters[0].sums * scale,
         residual_of=partial(as_it_is, residual * scale),
         forecast_of=forecast,
+        gold_root=labels.params,
         degrees=np.where(labels.events > 0, np.maximum(degrees, 3.0), degrees),
         share=np.zeros(p),
         fragile=labels.fragile,
@@ -828,8 +831,9 @@ def power_tuning_scale(gold: Float2D, term: Float2D, probability: Float1D, bread
     centre = weight / total if total > 0.0 else weight
     left = influence_functions(gold - centre @ gold, bread)
     right = influence_functions(term - centre @ term, bread)
-    denominator = float(np.sum(weight[:, None] * right**2))
-    return float(np.sum(weight[:, None] * left * right)) / denominator if denominator > 0.0 else 0.0
+    weighted = weight[:, None] * right
+    denominator = float((weighted * right).sum())
+    return float((weighted * left).sum()) / denominator if denominator > 0.0 else 0.0
 
 
 def fit_power_tuned(raw: ScoreTerm, pilot: AugmentedFit) -> AugmentedFit:
@@ -868,7 +872,7 @@ class _Influence:
 
     def __call__(self, part: LabelledSample, augmentation: Augmentation) -> InfluenceSums:
         tied = part.clusters or part.is_centred
-        if tied or self.kind in ("HC2", "HC3") or np.any(self.fit.shift):
+        if tied or self.kind in ("HC2", "HC3") or self.fit.is_shifted:
             return InfluenceSums.of(self.rows(part, augmentation), part.clusters)
         known = self.rows(*part.labelled_part(augmentation))
         score = augmentation_scores(part, augmentation, self.fit.at)
@@ -893,11 +897,25 @@ class _Influence:
 
     def residuals(self, labelled: LabelledSample, augmentation: Augmentation) -> Float2D:
         """Return gold score minus augmentation of labelled rows, in coefficient units."""
-        params = self.fit.params
-        score = labelled.moment.score(labelled.gold, params)
-        return self._mapped(
-            score - augmentation_scores(labelled, augmentation, params), labelled, augmentation
-        )
+        # asked for the same rows twice in a row
+        rows, known = vars(self).get("_last", (None, None))
+        if known is None or rows is not labelled.gold:
+            params = self.fit.params
+            score = labelled.moment.score(labelled.gold, params)
+            score -= augmentation_scores(labelled, augmentation, params)
+            known = self._mapped(score, labelled, augmentation)
+            vars(self)["_last"] = labelled.gold, known
+        return known
+
+    def centred(self, centres: StratumCentres | None) -> _Influence:
+        """Return the same less what the design fixes."""
+        found = _Influence(self.fit, self.kind, self.n_units, self.n_rows, centres)
+        vars(found)["_last"] = vars(self).get("_last", (None, None))
+        return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is known of single rows."""
+        return {k: v for k, v in vars(self).items() if k != "_last"}
 
     def _mapped(self, scores: Float2D, part: LabelledSample, augmentation: Augmentation) -> Float2D:
         if self.kind in ("HC2", "HC3"):
@@ -915,6 +933,7 @@ def finish(
     kind: VarianceKind = "HC0",
     population: Population = "superpopulation",
     tuning: TuningKind = "none",
+    gold_root: Float1D | None = None,
 ) -> Estimate:
     """Turn a solved estimating equation into an estimate with its covariance, in one pass over the rows."""
     sample = fit.sample
@@ -929,7 +948,7 @@ def finish(
     residual = work.residuals(part, of_labels)
     centres = StratumCentres.of(residual, sample.gold_probability, sample.drawn)
     finite = population == "finite"
-    work, found = replace(work, centres=centres), None
+    work, found = work.centred(centres), None
     if not finite:
         alone = _labels_alone(part, fit.augmentation, centres)
         found = sample.total(work, fit.augmentation, labelled_only=alone)
@@ -945,6 +964,7 @@ def finish(
         by_cluster=None if found is None or not found.clusters else found.clusters[0].sums,
         residual_of=partial(as_it_is, residual),
         forecast_of=None if finite else partial(parts_of, covariance, residual, sample),
+        gold_root=gold_root,
         tuning=tuning,
         fallbacks=() if fit.fallback is None else (fit.fallback,),
     )
@@ -1022,31 +1042,30 @@ def estimate(
             "for every expert label of the model. Pass surrogate={label: column} to fit, or use 'tuned'."
         )
 
-    def complete(fit: AugmentedFit, how: TuningKind = "none") -> Estimate:
-        return finish(fit, kind=kind or "HC0", population=population, tuning=how)
-
     seen = estimable(sample)
-    if not np.all(seen) and estimator in ("gold", "tuned"):
+    if not seen.all() and estimator in ("gold", "tuned"):
         return _estimable_alone(sample, terms, seen, estimator, kind, population, tuning, first)
     gold = gold_only(sample)
+    root = None if gold is None else gold.params
+
+    def complete(fit: AugmentedFit, how: TuningKind = "none") -> Estimate:
+        return finish(fit, kind=kind or "HC0", population=population, tuning=how, gold_root=root)
+
     if estimator == "dsl":
         found = median_estimate([complete(_pilot(sample, term, gold)) for term in terms])
-    elif estimator in ("tuned", "gold"):
+        return replace(found, gold_root=root)
+    if estimator in ("tuned", "gold"):
         if gold is None:
             return _without_gold(sample, terms, kind, population, estimator)
         if estimator == "tuned" and tuning == "none":
-            found = complete(_pilot(sample, terms[0], gold))
-        else:
-            stages = terms if estimator == "tuned" else ()
-            found = _bounded(gold, stages, kind, population, tuning, first or FirstStage())
-    else:
-        assert raw is not None
-        if estimator == "ppi":
-            found = complete(_pilot(sample, raw, gold))
-        else:
-            pilot = gold if gold is not None else _pilot(sample, raw, gold)
-            found = complete(fit_power_tuned(raw, pilot), "scalar")
-    return replace(found, gold_root=None if gold is None else gold.params)
+            return complete(_pilot(sample, terms[0], gold))
+        stages = terms if estimator == "tuned" else ()
+        return _bounded(gold, stages, kind, population, tuning, first or FirstStage())
+    assert raw is not None
+    if estimator == "ppi":
+        return complete(_pilot(sample, raw, gold))
+    pilot = gold if gold is not None else _pilot(sample, raw, gold)
+    return complete(fit_power_tuned(raw, pilot), "scalar")
 
 
 def _bounded(

@@ -35,6 +35,7 @@ from validstats.dsl.moments import (
     cluster_codes,
     is_constant,
     kish_size,
+    repeated,
     text_codes,
 )
 from validstats.exceptions import (
@@ -798,7 +799,7 @@ def _simple_probability(labelled: Bool1D, design: SamplingDesign) -> tuple[Float
         probability = share[design.strata] if len(share) > 1 else np.broadcast_to(share, labelled.shape)
         return probability, simple_text(design.scheme, len(share))
     rate = np.count_nonzero(labelled) / len(labelled)
-    return np.broadcast_to(rate, labelled.shape), simple_text("simple", 1)
+    return repeated(rate, len(labelled)), simple_text("simple", 1)
 
 
 def _estimated_probability(labelled: Bool1D, features: Float2D) -> Float1D:

@@ -55,8 +55,13 @@ class NewtonResult:
     converged: bool  # whether the last Newton step is below the tolerance
     reason: str  # why it stopped
     n_iterations: int  # number of Newton steps
-    largest_moment: float  # largest absolute mean score at ``params``
+    value: Float1D  # mean score at ``params``
     slope: Float2D | None = None  # the Jacobian where it does not depend on the parameters
+
+    @property
+    def largest_moment(self) -> float:
+        """Largest absolute mean score at the last iterate."""
+        return float(np.abs(self.value).max()) if np.isfinite(self.value).all() else float("inf")
 
 
 def scale_rows_and_columns(jacobian: Float2D) -> tuple[Float1D, Float1D]:
@@ -80,7 +85,7 @@ class _NewtonStep:
 
     def __init__(self, jacobian: Float2D) -> None:
         self._jacobian, self._scaled = jacobian, None
-        if len(jacobian) > 1 and np.all(np.isfinite(jacobian)):
+        if len(jacobian) > 1 and np.isfinite(jacobian).all():
             rows, columns = scale_rows_and_columns(jacobian)
             self._scaled = rows, columns, rows[:, None] * jacobian * columns
 
@@ -97,7 +102,7 @@ class _NewtonStep:
             step = np.linalg.solve(scaled, rows * moment) * columns
         except np.linalg.LinAlgError:
             return None
-        return step if np.all(np.isfinite(step)) else None
+        return step if np.isfinite(step).all() else None
 
 
 def find_root(
@@ -165,13 +170,13 @@ def find_root(
         converged=converged,
         reason=reason,
         n_iterations=n_steps,
-        largest_moment=float(np.max(np.abs(value))) if np.all(np.isfinite(value)) else float("inf"),
+        value=value,
         slope=slope if is_affine else None,
     )
 
 
 def _relative_length(step: Float1D, params: Float1D) -> float:
-    return float(np.max(np.abs(step) / (1.0 + np.abs(params))))
+    return float((np.abs(step) / (1.0 + np.abs(params))).max())
 
 
 def collinear_columns(matrix: Float2D, names: Sequence[str], tolerance: float = 1e-10) -> list[str]:
@@ -198,7 +203,7 @@ def clearly_apart(products: Float2D) -> bool:
     if not len(products):
         return True  # constants alone
     length = np.sqrt(np.diag(products))
-    if not np.all((length > 0.0) & np.isfinite(length)):
+    if not ((length > 0.0) & np.isfinite(length)).all():
         return False
     if len(length) == 1:
         return True
@@ -249,7 +254,7 @@ def nearly_spanned_columns(
 
 def invert_bread(jacobian: Float2D) -> Float2D | None:
     """Return the inverse of a mean Jacobian, or None where it is singular to working precision."""
-    if not np.all(np.isfinite(jacobian)):
+    if not np.isfinite(jacobian).all():
         return None
     if len(jacobian) == 1:
         return None if jacobian[0, 0] == 0.0 else 1.0 / jacobian
@@ -309,10 +314,26 @@ class RegressionRows:
     @cached_property
     def products(self) -> Float2D:
         """``X'X``, rows times their analysis weights."""
+        if self.weights is None and len(self.X) and not self.X.strides[0]:
+            return self.n_rows * np.outer(self.X[0], self.X[0])  # one row again and again
         return _weighted_gram(self.X, self.X, self.weights)
 
-    def take(self, index: AnyArray | slice, shared: Mapping[int, Any] = _NOTHING) -> RegressionRows:
-        """Return the rows that an index, a slice or a boolean mask selects; ``shared`` has those of arrays by identity."""
+    def with_outcome(self, y: FloatND) -> RegressionRows:
+        """Return the same rows with another outcome."""
+        return RegressionRows(
+            y=y, X=self.X, Z=self.Z, weights=self.weights, offset=self.offset, columns=self.columns
+        )
+
+    def take(
+        self,
+        index: AnyArray | slice,
+        shared: Mapping[int, Any] = _NOTHING,
+        outcome: FloatND | None = None,
+    ) -> RegressionRows:
+        """Return the rows that an index, a slice or a boolean mask selects.
+
+        ``shared`` has those of arrays by identity, and ``outcome`` is theirs where it is known.
+        """
 
         # rows of a matrix at positions are taken three times as fast as they are indexed; others would be copied first
         places = index if isinstance(index, np.ndarray) and index.dtype.kind == "i" else None
@@ -329,7 +350,7 @@ class RegressionRows:
             return picked(values) if found is None else found
 
         return RegressionRows(
-            y=picked(self.y),
+            y=picked(self.y) if outcome is None else outcome,
             X=some(self.X),
             Z=some(self.Z),
             weights=some(self.weights),
@@ -369,6 +390,9 @@ def column_names(rows: RegressionRows, names: Sequence[str]) -> list[str] | None
 class ModelMoment(ABC):
     """A model given by one estimating function a parameter: ``E[score(row, params)] = 0`` at the truth."""
 
+    reads_design: bool = False
+    """Whether parameters belong to columns of the design, which may span each other."""
+
     linear_in_params: bool = False
     """Whether the score is an affine function of the parameters, so that one Newton step finds the root."""
 
@@ -390,7 +414,7 @@ class ModelMoment(ABC):
     def check_outcome(self, values: FloatND, name: str) -> None:
         """Refuse outcomes outside the limits of the model."""
         low, high = self.limits
-        if values.min() < low or values.max() > high:
+        if (np.isfinite(low) and values.min() < low) or (np.isfinite(high) and values.max() > high):
             wanted = f"between {low:g} and {high:g}" if np.isfinite(high) else f"at {low:g} or above"
             raise ValueError(
                 f"The outcome {name!r} of this model must lie {wanted}; it ranges from {values.min():zg} to "
@@ -467,6 +491,7 @@ def _solve_least_squares(gram: Float2D, cross: FloatND) -> FloatND:
 class LinearMoment(ModelMoment):
     """Linear regression by least squares: ``x (y - x'b)``."""
 
+    reads_design = True
     linear_in_params = True
 
     def n_params(self, rows: RegressionRows) -> int:
@@ -530,7 +555,8 @@ class MeanMoment(ModelMoment):
 
     def jacobian(self, rows: RegressionRows, params: Float1D, row_weights: Float1D) -> Float2D:
         """Return the summed multipliers on the diagonal."""
-        return np.diag(np.full(len(params), rows.weighted(row_weights).sum()))
+        total = rows.weighted(row_weights).sum()
+        return np.array([[total]]) if len(params) == 1 else np.diag(np.full(len(params), total))
 
     def leverage(self, rows: RegressionRows, params: Float1D, inverse: Float2D) -> Float1D:
         """Return the trace of ``inverse`` times the analysis weight."""
@@ -574,6 +600,8 @@ class GLMMoment(ModelMoment):
 
     # The dispersion cancels from the estimating equation. The Jacobian is the exact derivative, including the
     # term in ``y - mu`` that the expected information of Fisher scoring leaves out for non-canonical links.
+
+    reads_design = True
 
     family: Any  # family with its link, such as ``sm.families.Binomial()``
 
@@ -707,6 +735,8 @@ class MultinomialMoment(ModelMoment):
     # The parameter vector stacks one block of ``p`` coefficients a category, in the order of the columns of
     # ``rows.y`` without the first, which is the reference.
 
+    reads_design = True
+
     n_categories: int  # number of categories, at least 2
 
     @property
@@ -784,6 +814,7 @@ class MultinomialMoment(ModelMoment):
 class InstrumentalMoment(ModelMoment):
     """Instrumental variables with as many instruments as coefficients: ``z (y - x'b)``."""
 
+    reads_design = True
     linear_in_params = True
 
     def n_params(self, rows: RegressionRows) -> int:

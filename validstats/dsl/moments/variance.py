@@ -43,6 +43,7 @@ __all__ = [
     "labelled_units",
     "meat_parts",
     "median_of_splits",
+    "repeated",
     "sandwich",
     "search_labels",
     "share_that_holds",
@@ -265,6 +266,16 @@ class SamplingDesign:
         """Whether a fixed number of rows was drawn in every stratum."""
         return self.scheme == "stratified"
 
+    @property
+    def one_stratum(self) -> bool:
+        """Whether the number of drawn rows was fixed among all rows."""
+        return self.scheme == "simple"
+
+    @property
+    def fixes_numbers(self) -> bool:
+        """Whether a number of drawn units was fixed, among all or within strata."""
+        return self.one_stratum or self.within_strata or self.strata is not None
+
     def take(self, rows: AnyArray | slice) -> SamplingDesign:
         """Return the design of some of the rows."""
         if self.units is None:
@@ -300,9 +311,16 @@ class SamplingDesign:
 
     def fixed_strata(self, n_rows: int) -> Int1D | None:
         """Return the strata within which the number of drawn units was fixed."""
-        if self.scheme == "simple":
+        if self.one_stratum:
             return np.zeros(n_rows, dtype=np.int64)
         return self.units if self.within_strata else self.strata
+
+
+def repeated(value: float, *shape: int) -> FloatND:
+    """Return an array of one number, which is kept once."""
+    found = np.ndarray(shape, buffer=np.array([value]), strides=(0,) * len(shape))
+    found.flags.writeable = False
+    return found
 
 
 def is_constant(values: Float1D) -> bool:
@@ -428,6 +446,8 @@ def _drawn_units(
     residual: Float2D, probability: Float1D, design: SamplingDesign, labelled: Bool1D
 ) -> _DrawnUnits:
     expanded = residual / probability[:, None]
+    if design.one_stratum:
+        return _DrawnUnits(expanded, probability, np.zeros(len(expanded), dtype=np.int64))
     strata = design.fixed_strata(len(labelled))
     strata = None if strata is None else strata[labelled]
     if not design.draws_clusters:
@@ -487,7 +507,7 @@ class StratumCentres:
     @classmethod
     def of(cls, residual: Float2D, probability: Float1D, drawn: SamplingDesign) -> StratumCentres | None:
         """Return the centres of residuals of labelled rows, None where units were drawn independently."""
-        if drawn.fixed_strata(len(residual)) is None:
+        if not drawn.fixes_numbers:
             return None
         units = _drawn_units(residual, probability, drawn, np.ones(len(residual), dtype=np.bool_))
         centre, inflation = _stratum_centres(units)
@@ -535,10 +555,9 @@ class StratumCentres:
         # Taking ``(w_i - 1)`` times the mean residual of the stratum off every row leaves the estimate as it is,
         # and the mean square of what remains is its variance.
         # Without a label ``w_i`` is zero; with one ``(w_i - 1)`` times the residual less the mean is inflated as well.
-        strata = design.fixed_strata(len(labelled))
-        assert strata is not None
+        strata = None if design.one_stratum else design.fixed_strata(len(labelled))
         times = probability / design.cluster_sizes if design.draws_clusters else probability
-        if len(self.centre) == 1 and not strata.any():
+        if strata is None or (len(self.centre) == 1 and not strata.any()):
             expected = times[:, None] * self.centre
         else:
             known = np.minimum(strata, len(self.centre) - 1)  # strata beyond carry no label
@@ -549,8 +568,9 @@ class StratumCentres:
         of_labels = expected[rows]
         excess = (1.0 / probability[rows] - 1.0)[:, None]
         own = influence[rows] - excess * of_labels
-        if np.any(self.relative != 1.0):
-            inflated = (self.relative[strata[rows]] - 1.0)[:, None]
+        if (self.relative != 1.0).any():
+            of_rows = self.relative if strata is None else self.relative[strata[rows]]
+            inflated = (of_rows - 1.0)[:, None]
             own += inflated * excess * (residual - of_labels)
         if every:
             return own
@@ -572,7 +592,7 @@ def centred_influence(
 def labelled_units(design: SamplingDesign, labelled: Bool1D) -> int:
     """Return the number of labelled sampling units."""
     if not design.draws_clusters:
-        return int(np.sum(labelled))
+        return int(np.count_nonzero(labelled))
     assert design.units is not None
     return len(np.unique(design.units[labelled]))
 
@@ -617,7 +637,7 @@ def effective_labels(
 
 def kish_size(weights: Float1D) -> float:
     """Return Kish's effective sample size of unequal weights, ``(sum w)^2 / sum w^2``."""
-    return float(weights.sum() ** 2 / np.sum(weights**2))
+    return float(weights.sum() ** 2 / (weights**2).sum())
 
 
 def median_of_splits(params: Float2D, covariances: Float2D) -> tuple[Float1D, Float1D, Float2D]:
@@ -657,8 +677,8 @@ def coverage_lost_to_skewness(values: Float1D, confidence_level: float) -> tuple
     """Return the coverage that Student's interval of a mean loses to skewness, about, and the skewness."""
     # Edgeworth expansion of Student's statistic (Hall 1992, The Bootstrap and Edgeworth Expansion, section 2.6): the
     # two-sided interval loses 2 phi(z) (z^5 + 2 z^3 - 3 z) skewness^2 / (18 n), besides what kurtosis adds.
-    part = values - values.mean()
-    spread = float(np.sqrt(np.mean(part**2)))
+    part = values - values.sum() / len(values)
+    spread = math.sqrt((part * part).sum() / len(part))
     if not spread > 0.0:
         return 0.0, 0.0
     part /= spread

@@ -11,6 +11,7 @@ from validstats.dsl.regression.assembly import (
     RowCoder,
     StudyRows,
     choose_moment,
+    filled_label,
     parse_formula,
     required_variables,
 )
@@ -20,7 +21,6 @@ from validstats.dsl.regression.preparation import (
     IntervalName,
     PreparedModel,
     Study,
-    filled_label,
     prepare_formula,
     prepare_moment,
     verdict_cells,

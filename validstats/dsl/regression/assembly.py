@@ -26,6 +26,7 @@ from validstats.dsl.moments import (
     MultinomialMoment,
     RegressionRows,
     SamplingDesign,
+    repeated,
 )
 from validstats.dsl.results import (
     difference_words,
@@ -40,6 +41,7 @@ from validstats.intake import as_floats, read_array
 __all__ = [
     "DesignBuilder",
     "FilledFrame",
+    "FilledLabel",
     "FeatureCoder",
     "FormulaCoder",
     "MODELS",
@@ -52,6 +54,7 @@ __all__ = [
     "categories_of",
     "choose_moment",
     "column_values",
+    "filled_label",
     "pandas_frame",
     "formula_coder",
     "labelled_design",
@@ -110,6 +113,32 @@ def parse_formula(formula: str) -> ParsedFormula:
     )
 
 
+class FilledLabel:
+    """An expert label of all rows: known where there is one, the known ones in turn elsewhere."""
+
+    def __init__(self, values: AnyArray, positions: AnyArray) -> None:
+        self._values, self._positions = values, positions
+
+    @cached_property
+    def known(self) -> AnyArray:
+        """The labels of the labelled rows."""
+        found: AnyArray = self._values[self._positions]
+        return found
+
+    def __call__(self) -> AnyArray:
+        """Return the label of all rows."""
+        return filled_label(self.known, len(self._values), self._positions)
+
+
+def filled_label(
+    known: AnyArray, n_rows: int, positions: AnyArray, values: AnyArray | None = None
+) -> AnyArray:
+    """Return a label of some rows, values of other rows in turn where it is unknown; ``values`` are those of the rows."""
+    complete = np.resize(known, n_rows)
+    complete[positions] = known if values is None else values
+    return complete
+
+
 class FilledFrame:
     """Rows of a data frame with labels filled in: columns are made when they are asked for, the frame where one is needed."""
 
@@ -156,6 +185,11 @@ class FilledFrame:
 
     def _some(self, name: str, rows: AnyArray) -> AnyArray:
         return self.values(name)[rows]
+
+    def known(self, name: str) -> AnyArray | None:
+        """Return the labels of the labelled rows as they are; None where they are not told apart from others."""
+        label = self._filled.get(name)
+        return label.known if isinstance(label, FilledLabel) else None
 
     def forget(self, name: str) -> None:
         """Let go of a label that was filled in: it is made again where it is asked for."""
@@ -812,12 +846,13 @@ class RowCoder(ABC):
         self, rows: StudyRows, needed: Collection[int] | None = None
     ) -> tuple[LabelledSample, tuple[ScoreTerm, ...]]:
         """Return rows as a sample with expected scores, those of the machine labels last; others than needed are empty."""
-        filled = self.completed(rows, {}, None)
         root = None if rows.weights is None else np.sqrt(rows.weights)
-        gold = filled.take(rows.positions)
-        if self.outcome_label is not None and not self.covariate_labels:
+        known = self._known_outcome(rows)
+        filled = self.completed(rows, {}, None if known is None else _unread(len(rows.frame), known))
+        gold = filled.take(rows.positions, outcome=known)
+        if known is None and self.outcome_label is not None and not self.covariate_labels:
             # every expected score has an outcome of its own: nobody reads what was filled in
-            filled = replace(filled, y=np.broadcast_to(np.nan, filled.y.shape))
+            filled = filled.with_outcome(_unread(filled.n_rows, filled.y))
             if isinstance(rows.frame, FilledFrame):
                 rows.frame.forget(self.outcome_label)
         sample = LabelledSample(
@@ -843,6 +878,10 @@ class RowCoder(ABC):
             skipped = needed is not None and n not in needed
             found.append(() if skipped else term((self.raw(rows),)))
         return sample, tuple(found)
+
+    def _known_outcome(self, rows: StudyRows) -> FloatND | None:
+        """Return the outcome of the labelled rows where nothing needs to be filled in for it, else None."""
+        return None
 
     def labels_alone(self, rows: StudyRows, known: StudyRows) -> LabelledSample:
         """Return rows as a sample whose unlabelled rows have no design; ``known`` are the labelled ones."""
@@ -886,10 +925,15 @@ class RowCoder(ABC):
         label = self.outcome_label
         if label is not None and label in completion.replacements and not self.covariate_labels:
             # draws of the outcome
-            return replace(filled, y=np.asarray(completion.replacements[label], dtype=np.float64))
+            return filled.with_outcome(np.asarray(completion.replacements[label], dtype=np.float64))
         if self.covariate_labels or completion.replacements:
             return self.completed(rows, completion.replacements, completion.outcome)
-        return filled if completion.outcome is None else replace(filled, y=completion.outcome)
+        return filled if completion.outcome is None else filled.with_outcome(completion.outcome)
+
+
+def _unread(n_rows: int, outcome: FloatND) -> FloatND:
+    """Return an outcome like another one, of which nobody reads a value."""
+    return repeated(np.nan, n_rows, *outcome.shape[1:])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -910,6 +954,13 @@ class FormulaCoder(RowCoder):
             return numeric_outcome(values, self.builder.parsed.outcome)
         return one_hot(np.searchsorted(*_alike(self.categories, values)), len(self.categories))
 
+    def _known_outcome(self, rows: StudyRows) -> FloatND | None:
+        # a label as it is: other outcomes may take their values from all rows
+        label, frame = self.outcome_label, rows.frame
+        plain = label is not None and label == self.builder.parsed.outcome and not self.covariate_labels
+        known = frame.known(label) if plain and isinstance(frame, FilledFrame) else None
+        return None if known is None else self.outcome_of(known)
+
     def completed(
         self, rows: StudyRows, replacements: Mapping[str, AnyArray], outcome: FloatND | None
     ) -> RegressionRows:
@@ -923,7 +974,7 @@ class FormulaCoder(RowCoder):
             y=outcome,
             X=self.builder.design(replacements, frame)
             if self.kind.takes_covariates
-            else np.broadcast_to(1.0, (len(frame), 1)),
+            else repeated(1.0, len(frame), 1),
             Z=self.builder.instruments(replacements, frame),
             weights=rows.weights,
             offset=rows.offset,
@@ -995,7 +1046,7 @@ def numeric_outcome(values: AnyArray, name: str) -> Float1D:
             f"The outcome {name!r}, or what the machine says of it, is not numeric: say which word counts as 1 with "
             "calibrate(..., positive=...), or use model='multinomial' or 'shares' for classes."
         ) from None
-    if not np.all(np.isfinite(numbers)):
+    if not np.isfinite(numbers).all():
         raise ValueError(f"The outcome {name!r} has missing or infinite values among the rows it is used in.")
     return numbers
 

@@ -36,11 +36,7 @@ from validstats.dsl.labels import (
 from validstats.dsl.moments import (
     LARGEST_VALUE,
     Absorber,
-    GLMMoment,
-    InstrumentalMoment,
-    LinearMoment,
     Moment,
-    MultinomialMoment,
     UserMoment,
     VarianceKind,
     clearly_apart,
@@ -54,6 +50,7 @@ from validstats.dsl.regression.assembly import (
     DesignBuilder,
     FeatureCoder,
     FilledFrame,
+    FilledLabel,
     ModelName,
     MomentCoder,
     ParsedFormula,
@@ -93,7 +90,6 @@ __all__ = [
     "checked_weights",
     "feature_coder",
     "fill_labels",
-    "filled_label",
     "predicting",
     "prepare_formula",
     "prepare_moment",
@@ -201,12 +197,12 @@ class InferenceRequest:
             independent=independent,
         )
 
-    @property
+    @cached_property
     def surrogate_names(self) -> dict[str, str]:
         """Columns of the machine labels by the name of the expert label."""
         return self.units.surrogate_names(list(self.calibration.labels))
 
-    @property
+    @cached_property
     def surrogates(self) -> dict[str, AnyArray]:
         """Machine labels of rows in memory by the name of the expert label."""
         return self.units.surrogates(list(self.calibration.labels))
@@ -366,10 +362,9 @@ class FrameStudy:
     @cached_property
     def known_frame(self) -> Any:
         """Their columns, labels as they are."""
-        calibration = self.request.calibration
-        rows = calibration.positions
+        labels = self.request.calibration.labels
         return self.template.take(
-            rows, {name: partial(np.take, values, rows) for name, values in calibration.labels.items()}
+            self.request.calibration.positions, {name: partial(self.template.known, name) for name in labels}
         )
 
     @cached_property
@@ -453,23 +448,8 @@ class PreparedModel:
 
 def fill_labels(request: InferenceRequest) -> FilledFrame:
     """Return all rows with labels filled in: expert labels where known, observed values in turn elsewhere."""
-    calibration = request.calibration
-    filled = {
-        name: partial(
-            filled_label, values[calibration.positions], len(calibration.labelled), calibration.positions
-        )
-        for name, values in calibration.labels.items()
-    }
-    return FilledFrame(request.units, filled)
-
-
-def filled_label(
-    known: AnyArray, n_rows: int, positions: AnyArray, values: AnyArray | None = None
-) -> AnyArray:
-    """Return a label of some rows, values of other rows in turn where it is unknown; ``values`` are those of the rows."""
-    complete = np.resize(known, n_rows)
-    complete[positions] = known if values is None else values
-    return complete
+    labels, rows = request.calibration.labels, request.calibration.positions
+    return FilledFrame(request.units, {name: FilledLabel(values, rows) for name, values in labels.items()})
 
 
 def feature_coder(
@@ -560,7 +540,9 @@ def _with_given(
     return replace(coder, given=tuple(needed), n_given=repeats.pop(), plug_in=plug_in)
 
 
-def prepare_formula(builder: DesignBuilder, request: InferenceRequest, study: Study) -> PreparedModel:
+def prepare_formula(
+    builder: DesignBuilder, request: InferenceRequest, study: Study, notes: tuple[str, ...] = ()
+) -> PreparedModel:
     """Prepare the model of a formula."""
     calibration, parsed = request.calibration, builder.parsed
     if not builder.outcome_labels and not builder.covariate_labels:
@@ -614,6 +596,7 @@ def prepare_formula(builder: DesignBuilder, request: InferenceRequest, study: St
         raw=raw,
         formula=str(parsed) if parsed.covariates != "1" or parsed.effects else parsed.outcome,
         outcome=parsed.outcome,
+        notes=notes,
         absorber=absorber,
         effects=parsed.effects,
         pairwise=pairwise,
@@ -720,7 +703,7 @@ def _check_rank(
     sample: Sample, names: tuple[str, ...], absorber: Absorber | None, design: EffectsOfDesign | None
 ) -> None:
     """Refuse collinear columns; warn where the labelled rows alone do not identify a column."""
-    if not isinstance(sample.moment, LinearMoment | GLMMoment | MultinomialMoment | InstrumentalMoment):
+    if not sample.moment.reads_design:
         return
     work = partial(_products, absorber=absorber, design=design)
     products = sample.total(work, Augmentation(), in_blocks=absorber is not None)

@@ -99,7 +99,7 @@ def coefficient_limits(
         return None
     low, high = bounds
     if parsed.covariates == "1" or not request.model_kind.compares:
-        return lambda p: np.tile([low, high], (p, 1))
+        return lambda p: np.array([[low, high]] * p)
     return lambda p: np.vstack([[low, high], np.tile([low - high, high - low], (p - 1, 1))])
 
 

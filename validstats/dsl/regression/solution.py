@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from validstats._typing import AnyArray, Bool1D, Float1D, Int1D
+from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D
 from validstats.dsl.fit import (
     Estimate,
     EstimatorName,
@@ -266,8 +266,8 @@ def resolve_clusters(request: InferenceRequest, effects: tuple[str, ...]) -> tup
 
 
 def _clusters_of(request: InferenceRequest, effects: tuple[str, ...]) -> tuple[list[Int1D], str | None]:
-    n = request.units.n_rows
     if request.clusters:
+        n = request.units.n_rows
         codes = [checked_clusters(text_codes(c), n) for c in request.clusters]
         _check_drawn_clusters(request, codes)
         return codes, request.cluster_names or "given clusters"
@@ -279,7 +279,7 @@ def _clusters_of(request: InferenceRequest, effects: tuple[str, ...]) -> tuple[l
         column = request.units.data[effects[0]]
         whole = isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu"
         texts = column.to_numpy() if whole else column.astype(str).to_numpy()
-        return [checked_clusters(text_codes(texts), n)], effects[0]
+        return [checked_clusters(text_codes(texts), len(texts))], effects[0]
     return [], None
 
 
@@ -470,7 +470,12 @@ _FEWEST_EVENTS = 5
 with none, one and two of 690 labels of eight clusters (300 studies), .95 with three to six."""
 
 
-def solve(prepared: PreparedModel, request: InferenceRequest, study: Study) -> CoefficientResult:
+def solve(
+    prepared: PreparedModel,
+    request: InferenceRequest,
+    study: Study,
+    limits: Callable[[int], Float2D] | None = None,
+) -> CoefficientResult:
     """Solve a prepared model, of rows in memory or in a stream: sums, fit, result."""
     clusters, clustered_by = study.clusters, study.clustered_by
     warn_about_few_clusters(request, clusters, clustered_by)
@@ -509,8 +514,8 @@ def solve(prepared: PreparedModel, request: InferenceRequest, study: Study) -> C
     if unidentified:
         warn(unidentified_by_labels_message, LabellingWarning)
     everyone = prepared.sample.n_labelled == prepared.sample.n_rows
-    variance = np.diag(found.covariance)
-    if not np.all((variance > 0) | np.isnan(variance)) and not everyone:
+    variance = found.covariance.diagonal()
+    if not everyone and not ((variance > 0) | np.isnan(variance)).all():
         raise NoRootError("The covariance matrix is not positive; label more rows or use another estimator.")
     return coefficient_result(
         found,
@@ -527,6 +532,7 @@ def solve(prepared: PreparedModel, request: InferenceRequest, study: Study) -> C
         effects=prepared.effects,
         notes=_notes(prepared, request, found, unidentified),
         ratio=sample.moment.ratio,
+        limits=None if limits is None else limits(len(names)),
         guarantee=guarantee,
     )
 

@@ -374,7 +374,7 @@ class CoefficientResult(Result):
     @property
     def std_error(self) -> Float1D:
         """Standard errors, shape ``(p,)``."""
-        return np.sqrt(np.diag(self.covariance))
+        return np.sqrt(self.covariance.diagonal())
 
     @property
     def statistic(self) -> Float1D:
@@ -435,13 +435,13 @@ class CoefficientResult(Result):
         critical = critical_value(alpha, None) if degrees is None else -special.stdtrit(degrees, alpha / 2.0)
         half = critical * self.std_error
         # a coefficient that no label tells anything about is open
-        ends = np.column_stack([self.params - half, self.params + half])
+        ends = np.array([self.params - half, self.params + half]).T
         ends = np.where(np.isnan(ends), [-np.inf, np.inf], ends)
         if self.limits is None:
             return ends
         # what is beyond the range cannot be the truth; an estimate beyond it stays within its interval
         low, high = np.fmin(self.limits[:, 0], self.params), np.fmax(self.limits[:, 1], self.params)
-        return np.column_stack([np.maximum(ends[:, 0], low), np.minimum(ends[:, 1], high)])
+        return np.array([np.maximum(ends[:, 0], low), np.minimum(ends[:, 1], high)]).T
 
     def _tidy_columns(self) -> Mapping[str, Sequence[Any] | np.ndarray]:
         interval = self.confidence_interval()
