@@ -91,7 +91,7 @@ def check_confidence_level(confidence_level: Any, name: str = "confidence_level"
     >>> check_confidence_level(0.95)
     Fraction(19, 20)
     """
-    number = isinstance(confidence_level, float) or isinstance(confidence_level, numbers.Real)
+    number = isinstance(confidence_level, float | numbers.Real)
     if not number or isinstance(confidence_level, bool | np.bool_):
         raise TypeError(
             f"{name} must be a number strictly between 0 and 1, for example 0.9; "

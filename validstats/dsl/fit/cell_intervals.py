@@ -69,8 +69,8 @@ class CellInterval(NamedTuple):
     conf_high: FloatND
 
 
-class _Limit(NamedTuple):
-    """An end of the interval with the mean and variance of the Beta law that gave it."""
+class _Limits(NamedTuple):
+    """The ends of the interval, lower and upper first, with the mean and variance of the Beta laws that gave them."""
 
     value: FloatND
     mean: FloatND
@@ -89,9 +89,13 @@ def cell_sums(
     lowest: Float1D | None = None,
     finite: bool = False,
     stratum: Int1D | None = None,
+    rows: Int1D | None = None,
 ) -> CellSums:
-    """Return the sums of one data set: labels ``y`` (in [0, 1], one a labelled unit) of cells of all ``N`` units."""
-    rows = np.flatnonzero(labelled)
+    """Return the sums of one data set: labels ``y`` (in [0, 1], one a labelled unit) of cells of all ``N`` units.
+
+    ``rows`` are the positions of the labelled units, where they are known.
+    """
+    rows = np.flatnonzero(labelled) if rows is None else rows
     return table_sums(
         y,
         cell[rows],
@@ -125,7 +129,10 @@ def table_sums(
     mass = count  # of units; clusters: rows of the unit
     if size is not None:
         mass = size if count is None else size * count
-    units = np.bincount(cell, mass, minlength=n_cells).astype(np.float64)
+    if n_cells == 1 and mass is None:
+        units = np.array([float(len(cell))])
+    else:
+        units = np.bincount(cell, mass, minlength=n_cells).astype(np.float64)
     share = units / (len(cell) if mass is None else mass.sum())
     largest, smallest = np.zeros(n_cells), np.ones(n_cells)
     if size is None and len(cell) and is_constant(probability):
@@ -201,7 +208,7 @@ def cell_estimate(sums: CellSums) -> FloatND:
     """Return ``sum W ybar``, with the label mean of the stratum (else of all labels) in cells without labels."""
     empty = sums.n == 0
     mean = sums.mean
-    if np.any(empty & (sums.share > 0)):
+    if (empty & (sums.share > 0)).any():
         everything = _pooled(sums.total, sums.mean)[..., None]
         stand_in = np.broadcast_to(everything, mean.shape).copy()
         if sums.stratum is not None:
@@ -213,7 +220,7 @@ def cell_estimate(sums: CellSums) -> FloatND:
                     total.sum(axis=-1)[..., None] > 0, pooled, stand_in[..., inside]
                 )
         mean = np.where(empty, stand_in, mean)
-    return np.sum(sums.share * mean, axis=-1)
+    return (sums.share * mean).sum(axis=-1)
 
 
 def _pooled(total: FloatND, mean: FloatND) -> FloatND:
@@ -227,17 +234,17 @@ def _pooled(total: FloatND, mean: FloatND) -> FloatND:
 def effective_cells(sums: CellSums) -> FloatND:
     """Return ``K_eff = (sum a_max) ** 2 / sum a_max ** 2`` over the cells that have units."""
     largest = np.where(sums.share > 0, sums.largest_weight, 0.0)
-    return largest.sum(axis=-1) ** 2 / np.sum(largest**2, axis=-1)
+    return largest.sum(axis=-1) ** 2 / (largest**2).sum(axis=-1)
 
 
 def label_surprises(sums: CellSums) -> FloatND:
     """Return the number of 0/1 labels that are unlike the commonest label of their cell."""
     ones = sums.n * sums.mean
-    return np.sum(np.minimum(ones, sums.n - ones), axis=-1)
+    return np.minimum(ones, sums.n - ones).sum(axis=-1)
 
 
-def _pseudo_weight(sums: CellSums, end: float, tail: float) -> FloatND:
-    """Return the weight of the pseudo-label at an end: 1 where few labels are as surprising, less where many are.
+def _pseudo_weight(sums: CellSums, end: FloatND, tail: float) -> FloatND:
+    """Return the weight of the pseudo-label at either end: 1 where few labels are as surprising, less where many are.
 
     ``T = sum W^2 sum a^2 (y - ybar)^2 / S^2  over  max (W a_max / S)^2 (end - ybar)^2`` counts the labels that are as
     surprising as one at the end; ``w = clip(1.5 - T / 10, 1/2, 1)``. Where many labels tell the spread, one that was not
@@ -284,9 +291,9 @@ def _told_spread(sums: CellSums, part: FloatND, counted: FloatND) -> FloatND:
 
 
 def _with_pseudo_label(
-    sums: CellSums, end: float, weight: FloatND, power: FloatND
+    sums: CellSums, end: FloatND, weight: FloatND, power: FloatND
 ) -> tuple[FloatND, FloatND]:
-    """Return mean and variance of every cell with pseudo-labels of total weight ``weight * a_max`` at the end."""
+    """Return mean and variance of every cell with pseudo-labels of total weight ``weight * a_max`` at either end."""
     has = sums.n > 0
     total = np.where(has, sums.total, 1.0)
     added = weight * sums.largest_weight
@@ -308,18 +315,19 @@ def _with_pseudo_label(
     return np.where(has, mean, end), np.where(has, variance, 0.0)
 
 
-def _limit(sums: CellSums, side: int, tail: float, binary: bool) -> _Limit:
-    """Return the lower (``side`` 0) or upper (1) limit: the worst over the cell that gets one full pseudo-label."""
-    shape, end = np.shape(sums.share), float(side)
+def _limits(sums: CellSums, tail: float, binary: bool) -> _Limits:
+    """Return the lower and upper limits: the worst over the cell that gets one full pseudo-label at 0 or at 1."""
+    shape = np.shape(sums.share)
+    end = np.array([0.0, 1.0]).reshape(2, *(1 for _ in shape))
     effective = effective_cells(sums)[..., None]
     power = 1.0 - 6.0 / np.maximum(effective, 6.0)
-    full = np.ones((*shape[:-1], 1)) if binary else _pseudo_weight(sums, end, tail)[..., None]
+    full = np.ones((1,) * len(shape)) if binary else _pseudo_weight(sums, end, tail)[..., None]
     partial = full * np.where(sums.n < 5, 0.25, 0.5 / np.maximum(effective, 2.0))
     mean_part, variance_part = _with_pseudo_label(sums, end, partial, power)
-    mean_full, variance_full = _with_pseudo_label(sums, end, np.broadcast_to(full, shape), power)
+    mean_full, variance_full = _with_pseudo_label(sums, end, full, power)
 
     def exchange(share: FloatND, part: FloatND, whole: FloatND) -> FloatND:
-        return np.sum(share * part, axis=-1, keepdims=True) + share * (whole - part)
+        return (share * part).sum(axis=-1, keepdims=True) + share * (whole - part)
 
     mean = exchange(sums.share, mean_part, mean_full)
     variance = exchange(sums.share**2, variance_part, variance_full)
@@ -328,27 +336,30 @@ def _limit(sums: CellSums, side: int, tail: float, binary: bool) -> _Limit:
         squares = exchange(sums.share, mean_part**2, mean_full**2)
         units = np.asarray(sums.n_units, dtype=np.float64)[..., None]
         variance = variance + np.maximum(squares - mean**2, 0.0) / units
-    value = _beta_quantile(mean, variance, 0.0, 1.0, tail, side)
-    value = np.where(sums.share > 0, value, -np.inf if side else np.inf)
-    worst = np.expand_dims(value.argmax(axis=-1) if side else value.argmin(axis=-1), -1)
-    return _Limit(*(np.take_along_axis(a, worst, -1)[..., 0] for a in (value, mean, variance)))
+    value = _beta_quantiles(mean, variance, 0.0, 1.0, tail)
+    lowest = np.where(sums.share > 0, value[0], np.inf).argmin(axis=-1)
+    highest = np.where(sums.share > 0, value[1], -np.inf).argmax(axis=-1)
+    worst = np.array([lowest, highest])[..., None]
+    return _Limits(*(np.take_along_axis(a, worst, -1)[..., 0] for a in (value, mean, variance)))
 
 
-def _beta_quantile(
-    mean: FloatND, variance: FloatND, low: float, high: float, tail: float, side: int
-) -> FloatND:
-    """Return the quantile at ``tail`` (upper tail for ``side`` 1) of the Beta law on [low, high] with these moments."""
+def _beta_quantiles(mean: FloatND, variance: FloatND, low: float, high: float, tail: float) -> FloatND:
+    """Return the quantiles at ``tail`` of the Beta laws on [low, high] with the first moments, at its upper tail of the second."""
     width = high - low
-    m = np.clip((mean - low) / width, 0.0, 1.0)
+    m = np.minimum(np.maximum((mean - low) / width, 0.0), 1.0)
     v = np.minimum(variance / width**2, 0.999 * m * (1.0 - m))
     regular = (m > 0) & (m < 1) & (v > 0)
     m_safe, v_safe = np.where(regular, m, 0.5), np.where(regular, v, 0.1)
     size = m_safe * (1.0 - m_safe) / v_safe - 1.0
-    inverse = special.betainccinv if side else special.betaincinv
     bounded = np.minimum(size, _LARGE_SIZE)
-    quantile = inverse(m_safe * bounded, (1.0 - m_safe) * bounded, tail)
-    z = -special.ndtri(tail) * (1.0 if side else -1.0)
-    quantile = np.where(size > _LARGE_SIZE, np.clip(m_safe + z * np.sqrt(v_safe), 0.0, 1.0), quantile)
+    ones, zeros = m_safe * bounded, (1.0 - m_safe) * bounded
+    quantile = np.empty(m.shape)
+    quantile[0] = special.betaincinv(ones[0], zeros[0], tail)
+    quantile[1] = special.betainccinv(ones[1], zeros[1], tail)
+    beyond = size > _LARGE_SIZE
+    if beyond.any():
+        z = special.ndtri(tail) * np.array([1.0, -1.0]).reshape(2, *(1 for _ in m.shape[1:]))
+        quantile = np.where(beyond, np.clip(m_safe + z * np.sqrt(v_safe), 0.0, 1.0), quantile)
     return low + width * np.where(regular, quantile, m)
 
 
@@ -356,7 +367,7 @@ def cell_interval(sums: CellSums, confidence_level: float = 0.95, *, binary: boo
     """Return the interval of a share (``binary``: outcomes declared 0/1) or of a mean of outcomes in [0, 1]."""
     tail = (1.0 - confidence_level) / 2.0
     estimate = cell_estimate(sums)
-    lower, upper = (_limit(sums, side, tail, binary).value for side in (0, 1))
+    lower, upper = _limits(sums, tail, binary).value
     # fmin and fmax: without any label the estimate is NaN and the interval open
     low = np.clip(np.fmin(lower, estimate), 0.0, 1.0)
     high = np.clip(np.fmax(upper, estimate), 0.0, 1.0)
@@ -372,10 +383,8 @@ def cell_difference(
     """
     tail = (1.0 - confidence_level) / 2.0
     estimate = cell_estimate(first) - cell_estimate(second)
-    ends = []
-    for side in (0, 1):
-        a, b = _limit(first, side, tail, binary), _limit(second, 1 - side, tail, binary)
-        ends.append(_beta_quantile(a.mean - b.mean, a.variance + b.variance, -1.0, 1.0, tail, side))
+    a, b = _limits(first, tail, binary), _limits(second, tail, binary)
+    ends = _beta_quantiles(a.mean - b.mean[::-1], a.variance + b.variance[::-1], -1.0, 1.0, tail)
     low_end, high_end = np.fmin(ends[0], estimate), np.fmax(ends[1], estimate)
     return CellInterval(estimate, np.clip(low_end, -1.0, 1.0), np.clip(high_end, -1.0, 1.0))
 

@@ -53,7 +53,7 @@ def form_cells(
     probability = probability if count is None else probability * count  # expected labels
     verdict, discrete = _verdict_codes(surrogates, probability)
     discrete = discrete and not binned
-    n_verdicts = int(verdict.max()) + 1
+    n_verdicts = int(verdict.max()) + 1 if surrogates else 1
     if strata is None and n_verdicts == 1:
         return Cells(verdict, 1, np.zeros(1, dtype=np.int64), discrete, 0)
     # key: group of strata by verdict

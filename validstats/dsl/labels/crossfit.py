@@ -550,7 +550,9 @@ class FoldPlan:
         n_units = n_rows if clusters is None else int(clusters.max()) + 1
         check_enough_units(n_units, n_folds, "rows" if clusters is None else "clusters")
         units = range(n_rows) if clusters is None else clusters
-        return cls(partial(_folds_of, units, n_units, n_folds, fold_seeds(random_state, n_repeats)), n_repeats)
+        return cls(
+            partial(_folds_of, units, n_units, n_folds, fold_seeds(random_state, n_repeats)), n_repeats
+        )
 
     @classmethod
     def of_units(cls, units: Int1D | range, n_units: int, n_folds: int, seeds: Sequence[int]) -> Self:
@@ -567,9 +569,7 @@ class FoldPlan:
         return type(self)(partial(_some_folds, self, rows), self.n_repeats)
 
 
-def _folds_of(
-    units: Int1D | range, n_units: int, n_folds: int, draw: Callable[[], tuple[int, ...]]
-) -> Int2D:
+def _folds_of(units: Int1D | range, n_units: int, n_folds: int, draw: Callable[[], tuple[int, ...]]) -> Int2D:
     rows, seeds = np.asarray(units, dtype=np.int64), draw()
     folds = np.empty((len(seeds), len(rows)), dtype=np.min_scalar_type(-n_folds))
     for repeat, seed in enumerate(seeds):

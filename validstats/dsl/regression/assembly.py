@@ -6,7 +6,7 @@ import ast
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, Literal, TypeAlias
 
@@ -244,7 +244,9 @@ class DesignBuilder:
         if parsed.outcome.isidentifier() and parsed.outcome in template:
             self._outcome_variables = {parsed.outcome}
         else:
-            self._outcome_variables = required_variables(_formula(f"0 + {parsed.outcome}"), self._column_names)
+            self._outcome_variables = required_variables(
+                _formula(f"0 + {parsed.outcome}"), self._column_names
+            )
         used = self._used()
         _check_columns(template, used | self._outcome_variables | set(parsed.effects))
         self.outcome_labels = tuple(v for v in labels if v in self._outcome_variables)

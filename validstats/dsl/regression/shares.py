@@ -405,9 +405,10 @@ class _Intervals:
 
     def _of(self, k: int, confidence_level: float) -> CellInterval:
         """Return one coefficient; several differences share the error."""
-        (plus,), minus = np.flatnonzero(self.contrasts[k] > 0), np.flatnonzero(self.contrasts[k] < 0)
+        row = self.contrasts[k].tolist()
+        (plus,), minus = [j for j, c in enumerate(row) if c > 0], [j for j, c in enumerate(row) if c < 0]
         width = self.high - self.low
-        if not len(minus):
+        if not minus:
             found = cell_interval(self.sums[plus], confidence_level, binary=self.binary)
             return CellInterval(*(self.low + width * v for v in found))
         level = shared_level(confidence_level, self.contrasts)
@@ -499,8 +500,10 @@ def infer_share(
             lowest=None if units.lowest is None else units.lowest[part.inside],
             finite=finite,
             stratum=cells.stratum,
+            rows=rows_of_all if isinstance(part.inside, slice) else None,
         )
 
+    rows_of_all = request.calibration.positions if units.row_unit is None else None
     contrasts = contrast_matrix(len(parts), difference)
     intervals = _Intervals(tuple(sums_of(p, p.cells) for p in parts), binary, *bounds, contrasts)
 
@@ -525,7 +528,9 @@ def infer_share(
     names = _names(parsed, request, parts, builder, difference)
     sample = _sample(request)
     naive = partial(as_it_is, _naive(parsed, builder, request, contrasts, frame))
-    result = coefficient_result(
+    if choice.name == "exact":
+        estimate = replace(estimate, forecast_of=None)  # not forecast: cells are
+    return coefficient_result(
         estimate,
         request,
         sample,
@@ -538,12 +543,10 @@ def infer_share(
         clustered_by=None,
         degrees_of_freedom=None,
         notes=tuple(n for n in notes if n),
+        intervals_at=intervals if choice.name == "cells" else _ExactEnds(exact, params),
+        interval_name=choice.name,
         guarantee=cells_guarantee(request.calibration, request.confidence_level, choice.name, finite),
     )
-    if choice.name == "exact":
-        result = replace(result, fit=replace(result.fit, forecast_of=None))  # not forecast: cells are
-        return replace(result, intervals_at=_ExactEnds(exact, params), interval_name="exact")
-    return replace(result, intervals_at=intervals, interval_name="cells")
 
 
 def _declared_binary(request: InferenceRequest, parsed: ParsedFormula, builder: DesignBuilder) -> bool:
