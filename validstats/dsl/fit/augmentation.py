@@ -29,8 +29,8 @@ from validstats.dsl.moments import (
     NewtonResult,
     RegressionRows,
     SamplingDesign,
+    ScaledJacobian,
     find_root,
-    invert_bread,
 )
 
 __all__ = [
@@ -626,7 +626,7 @@ def fit_augmented(
             equation.mean, equation.jacobian, candidate, is_affine=sample.moment.linear_in_params
         )
         if newton.converged:
-            bread = invert_bread(equation.jacobian(newton.params))
+            bread = (newton.scaled or ScaledJacobian(equation.jacobian(newton.params))).inverse()
             if bread is not None:
                 return AugmentedFit(
                     params=newton.params,

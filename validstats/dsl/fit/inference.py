@@ -39,7 +39,6 @@ from validstats.dsl.moments import (
     StratumCentres,
     VarianceKind,
     VarianceParts,
-    clearly_apart,
     cluster_codes,
     cluster_ways,
     clustered_meat,
@@ -324,9 +323,12 @@ class LabelError:
         return {k: v for k, v in vars(self).items() if k != "_last"}
 
     def _residuals(self, part: LabelledSample) -> Float2D:
-        moment, rows, weight = part.moment, part.gold, part.gold_weights
         leverage = _leverage(part, self.params, self.bread, self.n_rows)
-        parts = moment.parts(rows, self.params)
+        return self.residuals_from(part, part.moment.parts(part.gold, self.params), leverage)
+
+    def residuals_from(self, part: LabelledSample, parts: ScoreParts | None, leverage: Float1D) -> Float2D:
+        """Return the same from what is known of the scores of the part."""
+        moment, rows, weight = part.moment, part.gold, part.gold_weights
         if parts is None:
             score = moment.score(rows, self.params) / (1.0 - leverage)[:, None]
         else:
@@ -349,14 +351,14 @@ def _leverage(part: LabelledSample, params: Float1D, bread: Float2D, n_rows: int
     of_effects = part.effect_leverage(part.positions)
     if of_effects is not None:
         leverage = leverage + of_effects
-    return np.clip(leverage, 0.0, _LARGEST_LEVERAGE)
+    return np.minimum(np.maximum(leverage, 0.0), _LARGEST_LEVERAGE)
 
 
 def error_variance(residual: Float1D, information: Float1D, weight: Float1D, n_params: int) -> float:
     """Return ``s2 = (sum w e^2 / mu' / sum w) n / m``, the model's error variance on the labels."""
     spread = np.where(information > 0, information, 1.0)
     n = len(residual)
-    return float(np.sum(weight * residual**2 / spread) / weight.sum() * n / max(n - n_params, 1))
+    return float((weight * residual**2 / spread).sum() / weight.sum() * n / max(n - n_params, 1))
 
 
 def floored_residuals(residual: Float1D, information: Float1D, leverage: Float1D, scale: float) -> Float1D:
@@ -456,7 +458,8 @@ def event_variance(
     """
     total = np.zeros(bread.shape[0])
     ones, size_of_cell = np.bincount(cell, outcome == 1), np.bincount(cell)
-    for c in np.flatnonzero((size_of_cell > 0) & (np.minimum(ones, size_of_cell - ones) < _FEW_EVENTS)):
+    few = (size_of_cell > 0) & (np.minimum(ones, size_of_cell - ones) < _FEW_EVENTS)
+    for c in few.nonzero()[0]:
         inside = cell == c
         y = outcome[inside]
         rate = float(np.average(y, weights=weight[inside]))
@@ -479,8 +482,10 @@ def label_error(gold: AugmentedFit, *, cell: Int1D | None = None, finite: bool =
     part, _ = gold.sample.labelled_part(Augmentation())
     moment, rows, weight, n_rows = part.moment, part.gold, part.gold_weights, gold.sample.n_rows
     parts = moment.parts(rows, gold.params)
-    carried = weight[:, None] * moment.carried(rows, gold.params, gold.bread)
-    high = _leverage(part, gold.params, gold.bread, n_rows) >= _FLOORED_LEVERAGE
+    own = moment.carried(rows, gold.params, gold.bread) if parts is None else parts.carried(gold.bread)
+    carried = weight[:, None] * own
+    leverage = _leverage(part, gold.params, gold.bread, n_rows)
+    high = leverage >= _FLOORED_LEVERAGE
     events, scale = np.zeros(len(gold.params)), 0.0
     if parts is not None:
         scale = error_variance(parts.residual, parts.information, weight, len(gold.params))
@@ -488,15 +493,17 @@ def label_error(gold: AugmentedFit, *, cell: Int1D | None = None, finite: bool =
             still_open = 1.0 - part.gold_probability if finite else 1.0
             outcome = np.asarray(rows.y, dtype=np.float64)
             events = event_variance(parts, gold.bread, outcome, weight, cell, n_rows, still_open)
-    return LabelError(
+    found = LabelError(
         params=gold.params,
         bread=gold.bread,
         scale=scale,
         n_rows=n_rows,
         carried=carried,
-        fragile=np.sum(carried[high] ** 2, axis=0) > 0.5 * np.einsum("ij,ij->j", carried, carried),
+        fragile=(carried[high] ** 2).sum(axis=0) > 0.5 * np.einsum("ij,ij->j", carried, carried),
         events=events,
     )
+    vars(found)["_last"] = rows, found.residuals_from(part, parts, leverage)  # asked for next
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -641,7 +648,7 @@ def controlled(
     if control is None:
         return _alone(sample, labels, work, found, joint, residual, gold_variance)
     factor = price_of_first_stage(units, first_stage)
-    diagonal = np.diag(joint)
+    diagonal = joint.diagonal()
     variance, spread = diagonal[:p] + labels.events, factor * diagonal[p:]
     of_units = _by_unit(
         part, np.hstack([residual[:, :p] * part.gold_weights[:, None], control.influence(part, of_labels)])
@@ -743,8 +750,9 @@ def _alone(
     units = _by_unit(part, residual * part.gold_weights[:, None])
     few = carrier_degrees(_carried_by_unit(part, labels.carried))
     carried = np.minimum(kurtosis_degrees(units, p), few)
-    alone = np.diag(covariance) if gold_variance is None else gold_variance
-    error, length = np.sqrt(alone + labels.events), np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    diagonal = covariance.diagonal()
+    alone = diagonal if gold_variance is None else gold_variance
+    error, length = np.sqrt(alone + labels.events), np.sqrt(np.maximum(diagonal, 0.0))
     scale = np.divide(error, length, out=np.zeros(p), where=length > 0)
     scaled = scale[:, None] * covariance * scale
     np.fill_diagonal(scaled, error**2)
@@ -1124,7 +1132,7 @@ def estimable(sample: Sample) -> Bool1D:
     p = moment.n_params(rows)
     if rows.X.shape[1] != p:
         return np.ones(p, dtype=np.bool_)
-    if clearly_apart(rows.products):
+    if rows.are_apart:
         return np.ones(p, dtype=np.bool_)
     design = rows.X if rows.weights is None else rows.X * np.sqrt(rows.weights)[:, None]
     length = np.linalg.norm(design, axis=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +25,7 @@ __all__ = [
     "MultinomialMoment",
     "NewtonResult",
     "RegressionRows",
+    "ScaledJacobian",
     "ScoreParts",
     "clearly_apart",
     "collinear_columns",
@@ -56,7 +57,12 @@ class NewtonResult:
     reason: str  # why it stopped
     n_iterations: int  # number of Newton steps
     value: Float1D  # mean score at ``params``
-    slope: Float2D | None = None  # the Jacobian where it does not depend on the parameters
+    scaled: ScaledJacobian | None = None  # the Jacobian where it does not depend on the parameters
+
+    @property
+    def slope(self) -> Float2D | None:
+        """The Jacobian where it does not depend on the parameters."""
+        return None if self.scaled is None else self.scaled.jacobian
 
     @property
     def largest_moment(self) -> float:
@@ -73,26 +79,28 @@ def scale_rows_and_columns(jacobian: Float2D) -> tuple[Float1D, Float1D]:
     scaled = np.abs(jacobian)
     for _ in range(_SCALING_PASSES):
         for factors, values in ((rows, scaled.T), (columns, scaled)):
-            largest = values.max(axis=0)
-            largest[largest == 0.0] = 1.0
+            largest = np.maximum.reduce(values, axis=0)
+            if not np.logical_and.reduce(largest):
+                largest[largest == 0.0] = 1.0
             factors /= largest
             values /= largest
     return rows, columns
 
 
-class _NewtonStep:
-    """Newton steps by one Jacobian."""
+class ScaledJacobian:
+    """A Jacobian with rows and columns brought to one size: Newton steps, and its inverse."""
 
     def __init__(self, jacobian: Float2D) -> None:
-        self._jacobian, self._scaled = jacobian, None
-        if len(jacobian) > 1 and np.isfinite(jacobian).all():
+        self.jacobian, self._scaled = jacobian, None
+        self._is_finite = bool(np.isfinite(jacobian).all())
+        if len(jacobian) > 1 and self._is_finite:
             rows, columns = scale_rows_and_columns(jacobian)
             self._scaled = rows, columns, rows[:, None] * jacobian * columns
 
-    def __call__(self, moment: Float1D) -> Float1D | None:
+    def step(self, moment: Float1D) -> Float1D | None:
         """Return the step for a mean score, None where there is none; floating-point errors are silenced by the caller."""
         if len(moment) == 1:
-            step = moment / self._jacobian[0, 0]
+            step = moment / self.jacobian[0, 0]
             return step if np.isfinite(step[0]) else None
         if self._scaled is None:
             return None
@@ -103,6 +111,19 @@ class _NewtonStep:
         except np.linalg.LinAlgError:
             return None
         return step if np.isfinite(step).all() else None
+
+    def inverse(self) -> Float2D | None:
+        """Return the inverse, or None where it is singular to working precision."""
+        if len(self.jacobian) == 1:
+            regular = self._is_finite and self.jacobian[0, 0] != 0.0
+            return 1.0 / self.jacobian if regular else None
+        if self._scaled is None:
+            return None
+        rows, columns, scaled = self._scaled
+        left, values, right = np.linalg.svd(scaled)
+        if values[-1] < _SINGULAR * values[0]:
+            return None
+        return (columns[:, None] * right.T) @ (left / values).T * rows
 
 
 def find_root(
@@ -123,16 +144,14 @@ def find_root(
     # Source: P. Deuflhard (2011), Newton Methods for Nonlinear Problems, Section 2.1.
     params = np.array(start, dtype=np.float64)
     reason, converged, n_steps = "the number of iterations is exhausted", False, 0
-    slope: Float2D | None = None
-    newton: _NewtonStep | None = None
+    newton: ScaledJacobian | None = None
     with np.errstate(all="ignore"):
         value = moment(params)
         for _ in range(max_iterations):
             n_steps += 1
             if newton is None or not is_affine:
-                slope = jacobian(params)
-                newton = _NewtonStep(slope)
-            step = newton(value)
+                newton = ScaledJacobian(jacobian(params))
+            step = newton.step(value)
             if step is None:
                 reason = "the Jacobian is singular"
                 break
@@ -147,7 +166,7 @@ def find_root(
             for _ in range(max_halvings):
                 trial = params + factor * step
                 trial_value = moment(trial)
-                correction = newton(trial_value) if np.isfinite(trial_value).all() else None
+                correction = newton.step(trial_value) if np.isfinite(trial_value).all() else None
                 if correction is not None and (
                     length < 1e-8 or _relative_length(correction, params) <= (1.0 - factor / 4.0) * length
                 ):
@@ -171,7 +190,7 @@ def find_root(
         reason=reason,
         n_iterations=n_steps,
         value=value,
-        slope=slope if is_affine else None,
+        scaled=newton if is_affine else None,
     )
 
 
@@ -202,12 +221,12 @@ def clearly_apart(products: Float2D) -> bool:
     """Tell from the products of columns that they are linearly independent by far."""
     if not len(products):
         return True  # constants alone
-    length = np.sqrt(np.diag(products))
+    length = np.sqrt(products.diagonal())
     if not ((length > 0.0) & np.isfinite(length)).all():
         return False
     if len(length) == 1:
         return True
-    values = np.linalg.eigvalsh(products / np.outer(length, length))
+    values = np.linalg.eigvalsh(products / (length[:, None] * length))
     return bool(values[0] > _CLEARLY_APART * max(values[-1], 1.0))
 
 
@@ -219,13 +238,13 @@ def unit_columns(design: Float2D) -> Float2D:
 
 def _apart_beside(constant: Bool1D, design: Float2D) -> bool:
     """Tell from products that columns are far from each other's span, beside an intercept where a column is constant."""
-    products = (design.T @ design)[np.ix_(~constant, ~constant)]
     if not constant.any():
-        return clearly_apart(products)
+        return clearly_apart(design.T @ design)
+    products = (design.T @ design)[~constant][:, ~constant]
     mean = (np.full(len(design), 1.0 / len(design)) @ design)[~constant]
-    centred = products - len(design) * np.outer(mean, mean)
+    centred = products - len(design) * (mean[:, None] * mean)
     # digits that the means take are those of a column that hardly varies
-    return bool(np.all(np.diag(centred) > 1e-6 * np.diag(products))) and clearly_apart(centred)
+    return bool((centred.diagonal() > 1e-6 * products.diagonal()).all()) and clearly_apart(centred)
 
 
 def nearly_spanned_columns(
@@ -234,7 +253,9 @@ def nearly_spanned_columns(
     """Return the columns that are nearly spanned by each other with their condition number, or None."""
     if len(names) < 2:
         return None
-    constant = np.array([column[0] == column[-1] and np.ptp(column) == 0.0 for column in design.T])
+    constant = np.array(
+        [column[0] == column[-1] and bool((column == column[0]).all()) for column in design.T]
+    )
     if _apart_beside(constant, design):
         return None
     if constant.any():
@@ -254,16 +275,7 @@ def nearly_spanned_columns(
 
 def invert_bread(jacobian: Float2D) -> Float2D | None:
     """Return the inverse of a mean Jacobian, or None where it is singular to working precision."""
-    if not np.isfinite(jacobian).all():
-        return None
-    if len(jacobian) == 1:
-        return None if jacobian[0, 0] == 0.0 else 1.0 / jacobian
-    rows, columns = scale_rows_and_columns(jacobian)
-    scaled = rows[:, None] * jacobian * columns
-    left, values, right = np.linalg.svd(scaled)
-    if values[-1] < _SINGULAR * values[0]:
-        return None
-    return (columns[:, None] * right.T) @ (left / values).T * rows
+    return ScaledJacobian(jacobian).inverse()
 
 
 def singular_reason(jacobian: Float2D, names: Sequence[str]) -> str | None:
@@ -317,6 +329,11 @@ class RegressionRows:
         if self.weights is None and len(self.X) and not self.X.strides[0]:
             return self.n_rows * np.outer(self.X[0], self.X[0])  # one row again and again
         return _weighted_gram(self.X, self.X, self.weights)
+
+    @cached_property
+    def are_apart(self) -> bool:
+        """Whether no column of the design is near the span of the others by far."""
+        return clearly_apart(self.products)
 
     def with_outcome(self, y: FloatND) -> RegressionRows:
         """Return the same rows with another outcome."""
@@ -377,6 +394,10 @@ class ScoreParts(NamedTuple):
     information: Float1D
     slope: Float1D  # Derivative of the residual with respect to the outcome
     mean: Float1D  # Fitted mean of the outcome
+
+    def carried(self, bread: Float2D) -> Float2D:
+        """Return how much each row carries of each coefficient, whatever its outcome: ``(bread x)_c sqrt(mu')``."""
+        return np.abs(self.carriers @ bread.T) * np.sqrt(np.maximum(self.information, 0.0))[:, None]
 
 
 def column_names(rows: RegressionRows, names: Sequence[str]) -> list[str] | None:
@@ -459,7 +480,7 @@ class ModelMoment(ABC):
         """Return how much each row carries of each coefficient, whatever its outcome: ``(bread x)_c sqrt(mu')``."""
         found = self.parts(rows, params)
         if found is not None:
-            return np.abs(found.carriers @ bread.T) * np.sqrt(np.maximum(found.information, 0.0))[:, None]
+            return found.carried(bread)
         values = np.empty((rows.n_rows, len(params)))
         for i in range(rows.n_rows):
             row = rows.take(np.array([i]))
@@ -518,7 +539,7 @@ class LinearMoment(ModelMoment):
     def parts(self, rows: RegressionRows, params: Float1D) -> ScoreParts | None:
         """Return covariates and ordinary residuals."""
         fitted, weight = rows.linear_predictor(params), rows.weighted(np.ones(rows.n_rows))
-        return ScoreParts(rows.X, weight * (rows.y - fitted), weight, weight, fitted)
+        return ScoreParts(rows.X, rows.weighted(rows.y - fitted), weight, weight, fitted)
 
     def start(self, rows: RegressionRows, row_weights: Float1D) -> Float1D:
         """Return zeros: one Newton step solves a linear moment."""
@@ -584,6 +605,7 @@ class MeanMoment(ModelMoment):
         return np.zeros(self.n_params(rows))
 
 
+@cache
 def _families() -> Any:
     from statsmodels.genmod import families
 
@@ -660,7 +682,7 @@ class GLMMoment(ModelMoment):
         else:
             return None
         # the families keep variances off zero, so that rows at the ends of the range have other scores
-        inside = np.max(np.abs(eta), initial=0.0) <= _LARGEST_PREDICTOR
+        inside = np.abs(eta).max(initial=0.0) <= _LARGEST_PREDICTOR
         return mean(eta) if inside else None
 
     def _slope_of(self, mu: Float1D) -> Float1D:
@@ -704,7 +726,10 @@ class GLMMoment(ModelMoment):
         canonical = self._canonical_mean(eta)
         if canonical is not None:
             weight = rows.weighted(np.ones(rows.n_rows))
-            residual, information = weight * (rows.y - canonical), weight * self._slope_of(canonical)
+            residual, information = (
+                rows.weighted(rows.y - canonical),
+                rows.weighted(self._slope_of(canonical)),
+            )
             return ScoreParts(rows.X, residual, information, weight, canonical)
         mu = self.family.link.inverse(eta)
         slope = self.family.link.inverse_deriv(eta)

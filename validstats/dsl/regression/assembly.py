@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -325,8 +326,9 @@ class DesignBuilder:
         dtype = column_type(frame, name)
         if isinstance(dtype, np.dtype) and dtype.kind == "f":
             values = column_values(frame, name)
-            if len(values) and np.isfinite(ends := (values.min(), values.max())).all():
-                _check_size(np.asarray(ends), name)
+            low, high = (float(values.min()), float(values.max())) if len(values) else (np.nan, np.nan)
+            if math.isfinite(low) and math.isfinite(high):
+                _check_largest(max(-low, high), name)
                 return
         column = pandas_frame(frame)[name]
         missing = int(column.isna().sum())
@@ -1028,7 +1030,11 @@ def categories_of(values: AnyArray) -> AnyArray:
 
 def _check_size(values: AnyArray, name: str) -> None:
     """Refuse numbers whose squares overflow or vanish: their column would look like a combination of others."""
-    largest = float(np.abs(values).max(initial=0.0))
+    _check_largest(float(np.abs(values).max(initial=0.0)), name)
+
+
+def _check_largest(largest: float, name: str) -> None:
+    """Refuse the largest size of a column where its square overflows or vanishes."""
     if LARGEST_VALUE < largest < np.inf or 0.0 < largest < 1.0 / LARGEST_VALUE:
         raise ValueError(
             f"The variable {name!r} has values of size {largest:.3g}, whose squares float64 does not hold; rescale it."

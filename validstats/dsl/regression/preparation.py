@@ -613,7 +613,7 @@ def _labels_alone(
     if request.estimator != "gold" or builder.covariate_labels or not builder.reads_numbers:
         return None
     found = study.labels_alone(coder, builder.variables)
-    return found if found is not None and clearly_apart(found.sample.gold.products) else None
+    return found if found is not None and found.sample.gold.are_apart else None
 
 
 def unknown_classes_text(unknown: tuple[str, ...]) -> str:
@@ -717,7 +717,7 @@ def _check_rank(
             f"{' and the absorbed effects' if absorber is not None else ''}; leave them out of the formula."
         )
     unseen = []
-    if not clearly_apart(sample.gold.products):
+    if not sample.gold.are_apart:
         unseen = collinear_columns(labelled_design(sample.gold), names)
     if unseen and absorber is None:
         message = unlabelled_category_message.format(columns=", ".join(map(repr, unseen)))
@@ -766,11 +766,13 @@ def verdict_cells(part: LabelledSample, verdict: FloatND | None) -> Int1D | None
     # cells: (design stratum or distinct probability) x verdict; those where labels of one kind are few hold events that
     # were not seen
     outcome = part.gold.y
-    if verdict is None or outcome.ndim != 1 or not np.all((outcome == 0) | (outcome == 1)):
+    if verdict is None or outcome.ndim != 1 or not ((outcome == 0) | (outcome == 1)).all():
         return None
     levels, verdicts = sorted_levels(verdict)
     if len(levels) > 20:
         return None
+    if part.design.one_stratum:
+        return verdicts
     strata = part.design.fixed_strata(part.n_rows)
     if strata is None:
         values = part.probability[:1] if is_constant(part.probability) else np.unique(part.probability)

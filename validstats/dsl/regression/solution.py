@@ -559,7 +559,8 @@ def _warn_about_surprises(prepared: PreparedModel, found: Estimate) -> None:
         warn(message, LabellingWarning)
     outcome = sample.gold.y
     if sample.moment.has_classes and outcome.ndim == 1:
-        events = int(min(np.sum(outcome > 0.5), np.sum(outcome <= 0.5)))
+        many = int(np.count_nonzero(outcome > 0.5))
+        events = min(many, len(outcome) - many)
         needed = 5 * len(names)
         if events < needed:
             message = few_events_message.format(
@@ -573,13 +574,15 @@ def _warn_about_surprises(prepared: PreparedModel, found: Estimate) -> None:
 def _warn_about_rare_labels(prepared: PreparedModel) -> None:
     """Warn where a 0/1 outcome hardly varies among the labels, or among those of a group: its variance is not seen."""
     rows, names = prepared.sample.gold, prepared.names
-    if rows.y.ndim > 1 or not np.isin(rows.y, (0.0, 1.0)).all():
+    if rows.y.ndim > 1 or not ((rows.y == 0.0) | (rows.y == 1.0)).all():
         return
     found = []
     for k, column in enumerate(rows.X.T):
-        values = np.unique(column)
-        for value in values if np.isin(values, (0.0, 1.0)).all() else ():
-            side = rows.y[column == value]
+        zeros, ones = column == 0.0, column == 1.0
+        for value, inside in ((0.0, zeros), (1.0, ones)) if (zeros | ones).all() else ():
+            if not inside.any():
+                continue
+            side = rows.y[inside]
             where = "in all" if len(side) == len(rows.y) else f"with {names[k]} = {value:g}"
             found.append((int(min(side.sum(), len(side) - side.sum())), len(side), where))
     events, n_labelled, where = min(found, default=(_FEWEST_EVENTS, 0, ""))
