@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.linalg
+from scipy.linalg import lapack
 from scipy.special import expit, softmax
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, FloatND
@@ -92,6 +93,7 @@ class ScaledJacobian:
 
     def __init__(self, jacobian: Float2D) -> None:
         self.jacobian, self._scaled = jacobian, None
+        self._factors: tuple[Float2D, AnyArray] | None = None
         self._is_finite = bool(np.isfinite(jacobian).all())
         if len(jacobian) > 1 and self._is_finite:
             rows, columns = scale_rows_and_columns(jacobian)
@@ -105,11 +107,13 @@ class ScaledJacobian:
         if self._scaled is None:
             return None
         rows, columns, scaled = self._scaled
-        try:
-            # J^-1 = C (R J C)^-1 R, whatever the order of the equations
-            step = np.linalg.solve(scaled, rows * moment) * columns
-        except np.linalg.LinAlgError:
-            return None
+        if self._factors is None:
+            lower_upper, pivots, info = lapack.dgetrf(scaled)
+            if info != 0:
+                return None
+            self._factors = lower_upper, pivots
+        # J^-1 = C (R J C)^-1 R, whatever the order of the equations
+        step: Float1D = lapack.dgetrs(*self._factors, rows * moment)[0] * columns
         return step if np.isfinite(step).all() else None
 
     def inverse(self) -> Float2D | None:
@@ -120,8 +124,8 @@ class ScaledJacobian:
         if self._scaled is None:
             return None
         rows, columns, scaled = self._scaled
-        left, values, right = np.linalg.svd(scaled)
-        if values[-1] < _SINGULAR * values[0]:
+        left, values, right, info = lapack.dgesdd(scaled)
+        if info != 0 or values[-1] < _SINGULAR * values[0]:
             return None
         return (columns[:, None] * right.T) @ (left / values).T * rows
 
@@ -226,7 +230,7 @@ def clearly_apart(products: Float2D) -> bool:
         return False
     if len(length) == 1:
         return True
-    values = np.linalg.eigvalsh(products / (length[:, None] * length))
+    values = lapack.dsyev(products / (length[:, None] * length), compute_v=0)[0]
     return bool(values[0] > _CLEARLY_APART * max(values[-1], 1.0))
 
 
