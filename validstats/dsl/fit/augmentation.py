@@ -639,13 +639,6 @@ def fit_augmented(
     return None
 
 
-def _are_equal(params: Float1D | None, known: Float1D | None) -> bool:
-    """Tell whether parameters are known ones; nobody changes them in place."""
-    if params is None or known is None:
-        return False
-    return params is known or np.array_equal(params, known)
-
-
 class _Equation:
     """A mean and its Jacobian, both of one pass over the rows; the Jacobian is kept where it does not depend on parameters."""
 
@@ -659,7 +652,7 @@ class _Equation:
         self._mean: Float1D | None = None
 
     def mean(self, params: Float1D) -> Float1D:
-        if self._mean is None or not _are_equal(params, self._at):
+        if self._mean is None or params is not self._at:  # nobody changes parameters in place
             self._evaluate(params, with_jacobian=not self._slope_is_known(None))
         assert self._mean is not None
         return self._mean
@@ -673,7 +666,7 @@ class _Equation:
     def _slope_is_known(self, params: Float1D | None) -> bool:
         if self._slope is None:
             return False
-        return self._sample.moment.linear_in_params or _are_equal(params, self._slope_at)
+        return self._sample.moment.linear_in_params or (params is not None and params is self._slope_at)
 
     def _evaluate(self, params: Float1D, with_jacobian: bool) -> None:
         sums = self._sample.total(

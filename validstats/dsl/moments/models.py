@@ -31,6 +31,7 @@ __all__ = [
     "clearly_apart",
     "collinear_columns",
     "column_names",
+    "least_squares",
     "find_root",
     "invert_bread",
     "nearly_spanned_columns",
@@ -101,6 +102,7 @@ class ScaledJacobian:
 
     def step(self, moment: Float1D) -> Float1D | None:
         """Return the step for a mean score, None where there is none; floating-point errors are silenced by the caller."""
+        step: Float1D
         if len(moment) == 1:
             step = moment / self.jacobian[0, 0]
             return step if np.isfinite(step[0]) else None
@@ -113,7 +115,7 @@ class ScaledJacobian:
                 return None
             self._factors = lower_upper, pivots
         # J^-1 = C (R J C)^-1 R, whatever the order of the equations
-        step: Float1D = lapack.dgetrs(*self._factors, rows * moment)[0] * columns
+        step = lapack.dgetrs(*self._factors, rows * moment)[0] * columns
         return step if np.isfinite(step).all() else None
 
     def inverse(self) -> Float2D | None:
@@ -146,7 +148,7 @@ def find_root(
     # reparametrisation, so badly scaled columns need no standardisation.
     # The root, or the last iterate with ``converged=False`` and the reason.
     # Source: P. Deuflhard (2011), Newton Methods for Nonlinear Problems, Section 2.1.
-    params = np.array(start, dtype=np.float64)
+    params: Float1D = np.array(start, dtype=np.float64)
     reason, converged, n_steps = "the number of iterations is exhausted", False, 0
     newton: ScaledJacobian | None = None
     with np.errstate(all="ignore"):
@@ -508,8 +510,14 @@ def _weighted_gram(left: Float2D, right: Float2D, multiplier: Float1D | None) ->
     return scaled.T @ scaled
 
 
-def _solve_least_squares(gram: Float2D, cross: FloatND) -> FloatND:
-    return np.asarray(np.linalg.lstsq(gram, cross, rcond=None)[0], dtype=np.float64)
+def least_squares(matrix: Float2D, right: FloatND) -> FloatND:
+    """Return the least-squares solution of least length for a square matrix, by singular values above rounding."""
+    # without the wrapper, which takes longer than the few columns do
+    sides, cut = right.reshape(len(right), -1), np.finfo(np.float64).eps * len(matrix)
+    _, found, _, _, _, info = lapack.dgelss(matrix, sides, cond=cut)
+    if info != 0:
+        raise np.linalg.LinAlgError("singular values were not found")
+    return found.reshape(right.shape)
 
 
 @dataclass(frozen=True)
@@ -754,7 +762,7 @@ class GLMMoment(ModelMoment):
             cross = rows.X.T @ (multiplier * working)
         if not np.isfinite(gram.sum() + cross.sum()):
             return np.full(len(cross), np.nan)
-        return _solve_least_squares(gram, cross)
+        return least_squares(gram, cross)
 
 
 @dataclass(frozen=True)
@@ -886,4 +894,4 @@ def two_stage_projection(instrument_gram: Float2D, instrument_cross: Float2D) ->
             f"{instrument_gram.shape[0]} instruments (exogenous covariates included) cannot identify "
             f"{instrument_cross.shape[1]} coefficients; give at least one instrument an endogenous covariate."
         )
-    return _solve_least_squares(instrument_gram, instrument_cross)
+    return least_squares(instrument_gram, instrument_cross)

@@ -187,10 +187,16 @@ class FilledFrame:
     def _some(self, name: str, rows: AnyArray) -> AnyArray:
         return self.values(name)[rows]
 
-    def known(self, name: str) -> AnyArray | None:
-        """Return the labels of the labelled rows as they are; None where they are not told apart from others."""
-        label = self._filled.get(name)
+    def known(self, name: str | None) -> AnyArray | None:
+        """Return a label of the labelled rows as it is; None where these are not told apart from others."""
+        label = None if name is None else self._filled.get(name)
         return label.known if isinstance(label, FilledLabel) else None
+
+    def labelled(self, rows: AnyArray) -> FilledFrame:
+        """Return the labelled rows, given by their positions, with their labels as they are."""
+        return self.take(
+            rows, {name: partial(getattr, label, "known") for name, label in self._filled.items()}
+        )
 
     def forget(self, name: str) -> None:
         """Let go of a label that was filled in: it is made again where it is asked for."""

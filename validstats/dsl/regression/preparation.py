@@ -362,10 +362,7 @@ class FrameStudy:
     @cached_property
     def known_frame(self) -> Any:
         """Their columns, labels as they are."""
-        labels = self.request.calibration.labels
-        return self.template.take(
-            self.request.calibration.positions, {name: partial(self.template.known, name) for name in labels}
-        )
+        return self.template.labelled(self.request.calibration.positions)
 
     @cached_property
     def absorber(self) -> Absorber | None:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from scipy.linalg import lapack
 
 from validstats._typing import AnyArray, Bool1D, Float1D, Float2D, Int1D
 from validstats.dsl.fit import (
@@ -37,6 +38,7 @@ from validstats.dsl.moments import (
     coverage_lost_to_skewness,
     effective_labels,
     is_too_skewed,
+    least_squares,
     nearly_spanned_columns,
     share_that_holds,
     text_codes,
@@ -735,8 +737,8 @@ def _check_separation(sample: Sample, found: Estimate, names: Sequence[str]) -> 
     curvature = sample.moment.jacobian(rows, found.params, np.ones(rows.n_rows))
     with np.errstate(all="ignore"):
         flat = sample.moment.jacobian(rows, np.zeros_like(found.params), np.ones(rows.n_rows))
-    if not (np.all(np.isfinite(flat)) and np.all(np.isfinite(curvature))):
+    if not (np.isfinite(flat).all() and np.isfinite(curvature).all()):
         return
-    relative = np.linalg.eigvals(np.linalg.lstsq(flat, curvature, rcond=None)[0]).real
+    relative = lapack.dgeev(least_squares(flat, curvature), compute_vl=0, compute_vr=0)[0]
     if relative.min() < 1e-6:
         raise no_root(sample, names)
