@@ -426,7 +426,7 @@ class TestClustersOfAnInference:
         rows = np.arange(len(y))
         for finer in (rows, [rows // 2, rows % 7]):
             named = {f"c{k}": c for k, c in enumerate(np.atleast_2d(finer))}
-            dsl.units_ = replace(dsl.units_, data=dsl.units_.data.assign(**named))
+            dsl.units_ = replace(dsl.units_, given=dsl.units_.data.assign(**named))
             with pytest.raises(
                 ValueError, match="clusters divides 400 of the 400 clusters that were labelled as a whole"
             ):
@@ -442,5 +442,5 @@ class TestClustersOfAnInference:
         np.testing.assert_allclose(same.covariance, dsl.infer("y", model="mean").covariance, rtol=1e-12)
         assert coarse.std_error[0] > 0
         crossed = np.arange(len(y)) % 60
-        dsl.units_ = replace(dsl.units_, data=dsl.units_.data.assign(crossed=crossed))
+        dsl.units_ = replace(dsl.units_, given=dsl.units_.data.assign(crossed=crossed))
         assert dsl.infer("y", model="mean", clusters=["unit", "crossed"]).std_error[0] > 0
