@@ -287,10 +287,14 @@ class SamplingDesign:
             sizes=self.cluster_sizes[rows] if self.draws_clusters else None,
         )
 
-    @cached_property
+    @property
     def sized(self) -> SamplingDesign:
         """The same, which knows the sizes of drawn clusters."""
-        return replace(self, sizes=self.cluster_sizes) if self.draws_clusters else self
+        return self._counted if self.draws_clusters else self
+
+    @cached_property
+    def _counted(self) -> SamplingDesign:
+        return replace(self, sizes=self.cluster_sizes)
 
     @property
     def cluster_sizes(self) -> AnyArray:

@@ -148,7 +148,12 @@ class FilledFrame:
     ) -> None:
         self._units, self._filled, self._rows = units, filled, rows
         self._values: dict[str, AnyArray] = {}
-        self.whole: FilledFrame = self  # the frame of which these are rows
+        self._whole: FilledFrame | None = None  # the frame of which these are rows, None for itself: no circle
+
+    @property
+    def whole(self) -> FilledFrame:
+        """The frame of which these are rows."""
+        return self if self._whole is None else self._whole
 
     def __len__(self) -> int:
         return self._units.n_rows if self._rows is None else len(self._rows)
@@ -181,7 +186,7 @@ class FilledFrame:
         if filled is None:
             filled = {name: partial(self._some, name, rows) for name in self._filled}
         found = FilledFrame(self._units, filled, rows if self._rows is None else self._rows[rows])
-        found.whole = self.whole
+        found._whole = self.whole
         return found
 
     def _some(self, name: str, rows: AnyArray) -> AnyArray:
@@ -207,7 +212,7 @@ class FilledFrame:
         """Return the same rows with copies of some columns: the caller goes on working on theirs."""
         found = FilledFrame(self._units, self._filled, self._rows)
         found._values = {name: np.array(self.values(name)) for name in names}
-        found.whole = self.whole
+        found._whole = self.whole
         return found
 
     @cached_property
