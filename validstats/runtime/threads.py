@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
@@ -17,6 +18,11 @@ __all__ = ["one_thread"]
 def _controller(n_modules: int) -> Any:
     """What holds the threads of the libraries loaded; finding them takes 2 ms, so it is done anew only after an import."""
     return ThreadpoolController()
+
+
+_lock = threading.Lock()
+_inside: list[Any] = []
+"""The limit that holds, and an entry for each block inside it: blocks within blocks and beside each other set it once."""
 
 
 @contextlib.contextmanager
@@ -35,5 +41,14 @@ def one_thread() -> Iterator[None]:
     ...     float(np.linalg.norm(np.eye(2)[0]))
     1.0
     """
-    with _controller(len(sys.modules)).limit(limits=1):
+    with _lock:
+        if not _inside:
+            _inside.append(_controller(len(sys.modules)).limit(limits=1))
+        _inside.append(None)
+    try:
         yield
+    finally:
+        with _lock:
+            _inside.pop()
+            if len(_inside) == 1:  # nobody is left inside
+                _inside.pop().restore_original_limits()

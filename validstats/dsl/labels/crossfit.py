@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
 from typing import Any, Literal, NamedTuple, Self, TypeAlias, get_args
@@ -135,6 +136,10 @@ class StackedLearner(RegressorMixin, BaseEstimator):
 
     def __init__(self, surrogates: Sequence[int] | None = None) -> None:
         self.surrogates = surrogates
+
+    def __sklearn_clone__(self) -> StackedLearner:
+        # one for each training set; scikit-learn would read signatures again and again
+        return type(self)(self.surrogates)
 
     def fit(self, X: Float2D, y: Float1D) -> StackedLearner:
         """Fit all three learners and their weights."""
@@ -794,7 +799,9 @@ class CrossFitter:
             for repeat in trainings
             for rows in repeat
         ]
-        fitted = Parallel()(tasks)
+        # once around all fits of the stack, whose matrices are small; a learner of the user's has the threads that it takes
+        with one_thread() if isinstance(learner, StackedLearner) else nullcontext():
+            fitted = Parallel()(tasks)
         self.numbers.extend(_effective_numbers(f, len(features)) for f in fitted)
         done = iter(fitted)
         return FoldModels(tuple(tuple(next(done) for _ in repeat) for repeat in trainings))

@@ -148,7 +148,9 @@ class FilledFrame:
     ) -> None:
         self._units, self._filled, self._rows = units, filled, rows
         self._values: dict[str, AnyArray] = {}
-        self._whole: FilledFrame | None = None  # the frame of which these are rows, None for itself: no circle
+        self._whole: FilledFrame | None = (
+            None  # the frame of which these are rows, None for itself: no circle
+        )
 
     @property
     def whole(self) -> FilledFrame:
