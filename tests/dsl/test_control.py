@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from tests.oracles.dsl_control import controlled_by_hand
 from validstats.dsl.fit import Component, LabelledSample, gold_only
 from validstats.dsl.fit.inference import (
+    _expected_degrees,
+    _expected_powers,
     bounded_share,
     carrier_degrees,
     control_variate,
@@ -21,6 +23,7 @@ from validstats.dsl.fit.inference import (
     label_error,
 )
 from validstats.dsl.moments import (
+    ClusterSums,
     GLMMoment,
     LinearMoment,
     MeanMoment,
@@ -220,6 +223,31 @@ class TestPieces:
         carried = np.zeros((30, 1))
         carried[:4] = 7
         assert carrier_degrees(carried) == pytest.approx([3])
+
+    @pytest.mark.parametrize("equal", [False, True])
+    def test_carriers_that_are_expected_are_the_mean_over_draws(self, equal):
+        rng = np.random.default_rng(0)
+        added, probability = (
+            rng.standard_t(5, (40, 2)),
+            np.full(40, 0.3) if equal else rng.uniform(0.1, 0.9, 40),
+        )
+        square, fourth = np.zeros(2), np.zeros(2)
+        for g, chance in zip(added, probability, strict=True):
+            # labelled with this chance, a row adds g over the chance
+            square += chance * (g / chance) ** 2
+            fourth += chance * (g / chance) ** 4
+        powers = _expected_powers(added, probability)
+        assert powers == pytest.approx(np.stack([square, fourth]))
+        degrees = np.clip(2 / np.maximum(fourth / square**2 - 1 / 12, 1e-9), 2, 9)
+        assert _expected_degrees(powers, 12, 2) == pytest.approx(degrees)
+        # rows of a cluster that is drawn as a whole add together
+        codes, halves = np.repeat(np.arange(40), 2), np.repeat(added / 2, 2, axis=0)
+        chance = np.repeat(probability / 2, 2)[:, None]
+        sums = [
+            ClusterSums.of(codes[part], np.hstack([halves, chance])[part])
+            for part in (slice(33), slice(33, None))
+        ]
+        assert _expected_degrees(sums[0] + sums[1], 12, 2) == pytest.approx(degrees)
 
     def test_the_gate_needs_rows_that_carry_the_gain(self):
         v, c, d = np.ones(1), np.full(1, 0.8), np.ones(1)

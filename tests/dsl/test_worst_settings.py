@@ -11,7 +11,7 @@ from scipy.stats import binomtest, norm
 from statsmodels.genmod import families
 
 from validstats import DesignSupervised
-from validstats.dsl.fit import NoRootError
+from validstats.dsl.fit import NoRootError, inference
 from validstats.exceptions import LabellingWarning
 
 
@@ -215,3 +215,49 @@ def test_a_mean_of_labels_that_are_alike_is_doubted_where_cells_are_not_taken() 
     study.calibrate({"y": np.where(np.arange(600) % 5 == 0, 1.0, np.nan)})
     with pytest.warns(LabellingWarning, match="Of the 120 labels in all, 0 differ from the rest"):
         study.infer("y ~ 1", model="mean", interval="normal")
+
+
+def counts_in_a_tail(seed, n=13_679, n_labelled=588, lognormal=False):
+    """Counts on a skewed covariate: whether the slope holds, and its share of the machine's fit.
+
+    Exponential, with a coarse judge, equal probabilities; or lognormal, with a good judge and probabilities up to eight times as large.
+    """
+    rng = np.random.default_rng(seed)
+    other = rng.normal(size=n)
+    x = np.exp(0.8 * rng.normal(size=n)) - np.exp(0.32) if lognormal else rng.exponential(size=n) - 1.0
+    y = rng.poisson(np.exp(np.minimum(0.127 + 0.35 * x + 0.1 * other, 5.0))).astype(float)
+    judge = 0.883 * y + 0.117 * y.std() * rng.normal(size=n)
+    weight = 8.0 ** rng.random(n) if lognormal else np.ones(n)
+    probability = np.clip(n_labelled * weight / weight.sum(), 0.0, 1.0)
+    rows = pd.DataFrame(
+        {"judge": judge if lognormal else (judge > np.median(judge)) * 1.0, "z": other, "x": x}
+    )
+    study = DesignSupervised(random_state=0).fit(rows, surrogate="judge")
+    study.calibrate({"y": np.where(rng.random(n) < probability, y, np.nan)}, sampling_probability=probability)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LabellingWarning)
+        found = study.infer("y ~ z + x", model="poisson")
+    return found.conf_low[-1] <= 0.35 <= found.conf_high[-1], found.fit.share[-1]
+
+
+@pytest.mark.validity
+@pytest.mark.parametrize("lognormal", [False, True], ids=["exponential", "lognormal"])
+def test_slopes_of_counts_hold_where_chance_leaves_the_tail_out_of_the_labels(lognormal, monkeypatch) -> None:
+    options = {"n": 5880, "lognormal": True} if lognormal else {}
+    n_studies = 250 if lognormal else 600
+    held = sum(counts_in_a_tail(seed, **options)[0] for seed in range(n_studies))
+    assert binomtest(int(held), n_studies, 0.95, alternative="less").pvalue > 0.01
+    if lognormal:
+        # without what probabilities let expect the setting shows the fault
+        monkeypatch.setattr(inference, "_expected_degrees", lambda *_: np.inf)
+        held = sum(counts_in_a_tail(seed, **options)[0] for seed in range(n_studies))
+        assert binomtest(int(held), n_studies, 0.95, alternative="less").pvalue < 0.001
+
+
+def test_a_machine_whose_fit_rests_on_a_tail_that_few_labels_know_gets_no_share(monkeypatch) -> None:
+    """Labels that chance has drawn elsewhere gave it .4 on average."""
+    share = [counts_in_a_tail(seed, n=6000, n_labelled=300)[1] for seed in range(4)]
+    monkeypatch.setattr(inference, "_expected_degrees", lambda *_: np.inf)
+    by_labels = [counts_in_a_tail(seed, n=6000, n_labelled=300)[1] for seed in range(4)]
+    assert np.all(np.array(share) <= np.array(by_labels))
+    assert np.max(share) < 0.1 < np.max(by_labels)

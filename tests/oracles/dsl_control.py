@@ -69,7 +69,7 @@ def controlled_by_hand(X, y, h, labelled, pi, logit=False, q=0.0, cell=None, con
         return top if k4 <= 1 / n else min(max(2 / (k4 - 1 / n), 2), top)
 
     df0 = [1 / ((carried[:, c] ** 4).sum() / (carried[:, c] ** 2).sum() ** 2) - 1 for c in range(p)]
-    delta, phi_d = np.zeros(p), np.zeros((N, p))
+    delta, phi_d, expected = np.zeros(p), np.zeros((N, p)), np.full(p, np.inf)
     if control:
         b_h = weighted_root(X, h, np.ones(N), logit)
         mu_h = _mu(X @ b_h, logit)
@@ -80,6 +80,15 @@ def controlled_by_hand(X, y, h, labelled, pi, logit=False, q=0.0, cell=None, con
             if labelled[i]:
                 phi_d[i] += A_hL @ X[i] * w[i] * (h[i] - mu_h[i])
         delta = sum(A_hL @ X[i] * w[i] * (h[i] - mu_h[i]) for i in rows) / N
+        # row i is labelled with probability pi, and then adds g / pi
+        square, fourth = np.zeros(p), np.zeros(p)
+        for i in range(N):
+            g = A_hN @ X[i] * (h[i] - mu_h[i])
+            square += pi[i] * (g / pi[i]) ** 2
+            fourth += pi[i] * (g / pi[i]) ** 4
+        for c in range(p):
+            k4, top = fourth[c] / square[c] ** 2, max(n - p - 1, 2)
+            expected[c] = top if k4 <= 1 / n else min(max(2 / (k4 - 1 / n), 2), top)
     F = n / max(n - min(q, n / 3) - 1, n / 3)
     share, error, degrees = [], [], []
     for c in range(p):
@@ -92,7 +101,8 @@ def controlled_by_hand(X, y, h, labelled, pi, logit=False, q=0.0, cell=None, con
         s = 0.0
         if v[c] > 0 and D > 0 and n - p >= 10:
             s = min(max(C / D, 0), 1)
-            s *= min(max(2 * (1 - ratio(s)) * (min(df(phi_g[:, c]), df0[c]) - 1) - 1, 0), 1)
+            gain_rows = min(df(phi_g[:, c]), df0[c], expected[c])
+            s *= min(max(2 * (1 - ratio(s)) * (gain_rows - 1) - 1, 0), 1)
         r = 1.0 if s == 0 else min(ratio(s) * (1 + 1 / m), 1 + 1 / m)
         d = max(2, min(df(phi_g[:, c] - s * phi_d[lab, c]), df0[c]))
         share.append(s)

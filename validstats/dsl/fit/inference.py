@@ -47,6 +47,7 @@ from validstats.dsl.moments import (
     design_meat,
     influence_functions,
     invert_bread,
+    is_constant,
     labelled_units,
     median_of_splits,
     sandwich,
@@ -224,7 +225,7 @@ class ControlForecast(VarianceParts):
     joint: VarianceParts  # of the labels alone beside the control variate, ``2p`` columns
     gold: Float1D  # variance of the labels alone that is reported, without events
     events: Float1D  # variance of events that were not seen
-    degrees: Float1D  # labelled rows that carry each coefficient
+    degrees: Float1D  # labelled rows that carry each coefficient and the control variate
     n_units: int
     n_first: float  # effective number of parameters of the first stage
     tuning: Literal["diagonal", "scalar"]
@@ -372,8 +373,11 @@ def floored_residuals(residual: Float1D, information: Float1D, leverage: Float1D
 
 def kurtosis_degrees(units: Float2D, n_params: int) -> Float1D:
     """Return ``2 / (k4 - 1/n)``, ``k4 = sum u^4 / (sum u^2)^2`` over labelled units, from 2 to ``n - p - 1``."""
-    n = len(units)
-    square, fourth = _scaled_moments(units)
+    return _degrees_of(*_scaled_moments(units), len(units), n_params)
+
+
+def _degrees_of(square: Float1D, fourth: Float1D, n: int, n_params: int) -> Float1D:
+    """Return ``2 / (k4 - 1/n)`` from sums of squares and of fourth powers."""
     excess = fourth / np.where(square > 0, square**2, 1.0) - 1.0 / n
     top = float(max(n - n_params - 1, 2))
     degrees = np.divide(2.0, excess, out=np.full(excess.shape, top), where=excess > 2.0 / top)
@@ -412,7 +416,8 @@ def bounded_share(
 ) -> BoundedShare:
     """Return the share of the control variate from variances ``v``, ``D`` and the covariance ``C``.
 
-    ``degrees`` is ``min(df(phi_g), df0)`` and ``margin`` is ``m = n - p``.
+    ``degrees`` is ``min(df(phi_g), df0, df_E)``, with ``df_E`` that of the control variate over the labels that their
+    probabilities let expect, and ``margin`` is ``m = n - p``.
     """
     usable = (variance > 0) & (control > 0) & np.isfinite(cross) & np.isfinite(control)
     if margin < _FEWEST_DEGREES:
@@ -552,6 +557,33 @@ def control_variate(sample: Sample, term: ScoreTerm) -> ControlVariate | None:
     return replace(found, delta=part.gold_weights @ found.residuals(part, of_labels) / sample.n_rows)
 
 
+def _expected_powers(added: Float2D, probability: Float1D) -> Float2D:
+    """Return ``sum g^2 / pi`` and ``sum g^4 / pi^3``: what squares and fourth powers of ``g / pi`` are expected to add to."""
+    square = added * added
+    if is_constant(probability):
+        chance = float(probability[0])
+        return np.stack([square.sum(axis=0) / chance, np.einsum("ij,ij->j", square, square) / chance**3])
+    weight = 1.0 / probability
+    return np.stack([weight @ square, weight**3 @ (square * square)])
+
+
+@dataclass(frozen=True)
+class _Everywhere:
+    """Work on a part: what every row, or drawn cluster, adds to the control variate where it is labelled."""
+
+    control: ControlVariate
+    scale: Float1D  # fourth powers neither under- nor overflow
+
+    def __call__(self, part: LabelledSample, augmentation: Augmentation) -> Float2D | ClusterSums:
+        score = expected_score(part.moment, augmentation.terms[0], self.control.params)
+        added = influence_functions(score, self.control.everywhere / self.scale[:, None])
+        if not part.design.draws_clusters:
+            return _expected_powers(added, part.probability)
+        assert part.design.units is not None
+        chance = part.probability / part.design.cluster_sizes  # adds to the probability of the cluster
+        return ClusterSums.of(part.design.units, np.column_stack([added, chance]))
+
+
 @dataclass(frozen=True)
 class _JointInfluence:
     """Work on a part: influence of the labels alone, beside that of the control variate where there is one."""
@@ -644,9 +676,10 @@ def controlled(
     margin = max(units - p, 1)
     augmentation = Augmentation() if control is None else control.augmentation
     part, of_labels = sample.labelled_part(augmentation)
-    work, found, joint, residual = _joint(sample, labels, control, population)
+    both = _joint(sample, labels, control, population)
     if control is None:
-        return _alone(sample, labels, work, found, joint, residual, gold_variance)
+        return _alone(sample, labels, both, gold_variance)
+    found, joint, residual = both.found, both.covariance, both.residual
     factor = price_of_first_stage(units, first_stage)
     diagonal = joint.diagonal()
     variance, spread = diagonal[:p] + labels.events, factor * diagonal[p:]
@@ -654,7 +687,9 @@ def controlled(
         part, np.hstack([residual[:, :p] * part.gold_weights[:, None], control.influence(part, of_labels)])
     )
     few = carrier_degrees(_carried_by_unit(part, labels.carried))
-    carried = np.minimum(kurtosis_degrees(of_units[:, :p], p), few)
+    # what few labels carry is seen where they are there, and expected where chance has left them out
+    assert both.expected is not None
+    carried = np.minimum(np.minimum(kurtosis_degrees(of_units[:, :p], p), few), both.expected)
     if tuning == "matrix":
         slopes, ratio = _free_matrix(joint, variance, factor, margin)
         share = np.diag(slopes)
@@ -701,7 +736,7 @@ def controlled(
             tuning="scalar" if tuning == "scalar" else "diagonal",
         )
 
-    rows_of = InfluenceRows(work, augmentation, mapping)
+    rows_of = InfluenceRows(both.work, augmentation, mapping)
     return Estimate(
         params=labels.params - slopes @ control.delta,
         covariance=covariance,
@@ -718,34 +753,88 @@ def controlled(
     )
 
 
+@dataclass(frozen=True)
+class _Joint:
+    """Labels alone and a control variate side by side: influence, sums, covariance, what each label adds."""
+
+    work: _JointInfluence
+    found: InfluenceSums | None  # None for a finite population
+    covariance: Float2D
+    residual: Float2D
+    expected: Float1D | None  # labelled units that carry the control variate, as probabilities let expect
+
+
+@dataclass(frozen=True)
+class _PassSums:
+    """What one pass over all rows gives; parts add."""
+
+    influence: InfluenceSums | None
+    added: Float2D | ClusterSums | None
+
+    def __add__(self, other: Self) -> Self:
+        both = self.influence is not None and other.influence is not None
+        influence = self.influence + other.influence if both else None  # type: ignore[operator]
+        known = self.added is not None and other.added is not None
+        added = self.added + other.added if known else None  # type: ignore[operator]
+        return type(self)(influence, added)
+
+
+def _pass(
+    part: LabelledSample,
+    augmentation: Augmentation,
+    work: _JointInfluence | None,
+    everywhere: _Everywhere | None,
+) -> _PassSums:
+    return _PassSums(
+        None if work is None else work(part, augmentation),
+        None if everywhere is None else everywhere(part, augmentation),
+    )
+
+
 def _joint(
     sample: Sample, labels: LabelError, control: ControlVariate | None, population: Population
-) -> tuple[_JointInfluence, InfluenceSums | None, Float2D, Float2D]:
-    """Return influence, sums over all rows, joint covariance and residuals of the labels alone and a control variate."""
+) -> _Joint:
+    """Return what is known of the labels alone and a control variate, in at most one pass over all rows."""
     augmentation = Augmentation() if control is None else control.augmentation
-    work = _JointInfluence(labels, control)
+    work, p, finite = _JointInfluence(labels, control), len(labels.params), population == "finite"
     part, of_labels = sample.labelled_part(augmentation)
     residual = work.residuals(part, of_labels)
     centres = StratumCentres.of(residual, sample.gold_probability, sample.drawn)
-    work = replace(work, centres=centres)
-    if population == "finite":
-        return work, None, labelling_covariance(residual, sample), residual
-    alone = _labels_alone(part, augmentation, centres)
-    found = sample.total(work, augmentation, labelled_only=alone, in_blocks=control is not None)
-    return work, found, found.covariance(sample.n_rows), residual
+    work, everywhere = replace(work, centres=centres), None
+    if control is not None:
+        largest = np.max(np.abs(residual[:, p:]), axis=0, initial=0.0)
+        everywhere = _Everywhere(control, np.where(largest > 0, largest, 1.0))
+    sums = _PassSums(None, None)
+    if control is not None or not finite:
+        alone = _labels_alone(part, augmentation, centres)
+        sums = sample.total(
+            partial(_pass, work=None if finite else work, everywhere=everywhere),
+            augmentation,
+            labelled_only=alone,
+            in_blocks=control is not None,
+        )
+    found = sums.influence
+    covariance = labelling_covariance(residual, sample) if found is None else found.covariance(sample.n_rows)
+    units = labelled_units(sample.drawn, np.ones(sample.n_labelled, dtype=np.bool_))
+    expected = None if sums.added is None else _expected_degrees(sums.added, units, p)
+    return _Joint(work, found, covariance, residual, expected)
+
+
+def _expected_degrees(added: Float2D | ClusterSums, n_units: int, n_params: int) -> Float1D:
+    """Return ``2 / (k4 - 1/n)`` of a control variate, with ``k4`` over the labelled units that probabilities let expect."""
+    if isinstance(added, ClusterSums):
+        added = _expected_powers(added.sums[:, :-1], added.sums[:, -1])
+    return _degrees_of(added[0], added[1], n_units, n_params)
 
 
 def _alone(
     sample: Sample,
     labels: LabelError,
-    work: _JointInfluence,
-    found: InfluenceSums | None,
-    covariance: Float2D,
-    residual: Float2D,
+    both: _Joint,
     gold_variance: Float1D | None,
 ) -> Estimate:
     """Return the labels alone: the covariance of their influence, with the variance of events that were not seen."""
-    p = len(labels.params)
+    p, found, covariance, residual = len(labels.params), both.found, both.covariance, both.residual
     part, _ = sample.labelled_part(Augmentation())
     units = _by_unit(part, residual * part.gold_weights[:, None])
     few = carrier_degrees(_carried_by_unit(part, labels.carried))
@@ -777,7 +866,7 @@ def _alone(
             tuning="diagonal",
         )
 
-    rows_of = InfluenceRows(work, Augmentation(), np.diag(scale))
+    rows_of = InfluenceRows(both.work, Augmentation(), np.diag(scale))
     degrees = np.maximum(2.0, carried)
     return Estimate(
         params=labels.params,
