@@ -198,7 +198,8 @@ def main() -> None:
         "row and repeat (default), one pass of products a step of Newton's method, one for the variance. A mean has no first stage: labels "
         "are compared within cells of equal verdict. What a call by the labels alone or PPI++ takes beyond its limit hardly grows from a "
         "thousand to ten thousand rows: checks of what was passed, the formula, the columns of the frame one by one, small linear "
-        "algebra, and the words of the guarantee.",
+        "algebra, and the words of the guarantee. The figures of a page are those of one run: beside other work all of them are larger, "
+        "those of the limit too, and ratios compare.",
         "",
         "| call | n | ms | limit | ratio | " + " | ".join(PHASES) + " |",
         "| :--- |" + " ---: |" * (4 + len(PHASES)),
