@@ -22,7 +22,7 @@ import numpy as np
 from scipy.special import entr, ndtri
 from scipy.stats import binom
 
-from benchmarks.mi_mist import table_row, test_shard
+from benchmarks.mi_mist import stratified_mean, table_row, test_shard
 from benchmarks.mi_tasks import MIST_IN_FAMILY, MIST_OUT_OF_FAMILY
 from validstats._typing import Float1D, Float2D
 from validstats.mi import LearnedMI
@@ -364,8 +364,15 @@ def study_original(draws: int) -> str:
     ]
     for title, families in (("in family", MIST_IN_FAMILY), ("out of family", MIST_OUT_OF_FAMILY)):
         sets = test_shard(families, draws)
-        for name, weights in (("shipped", shipped), ("version 0.1.0", shipped.first)):
-            lines.append(table_row(f"{name}, {title}", sets, _points(sets, weights)))
+        now, before = (_points(sets, weights) for weights in (shipped, shipped.first))
+        lines += [
+            table_row(f"shipped, {title}", sets, now),
+            table_row(f"version 0.1.0, {title}", sets, before),
+        ]
+        change, spread = stratified_mean(
+            (now - sets.truth) ** 2 - (before - sets.truth) ** 2, sets.shape[:, 0]
+        )
+        lines.append(f"| difference draw by draw, {title} | {change:.4f} ({spread:.4f}) | | | |")
     return "\n".join(lines) + "\n"
 
 

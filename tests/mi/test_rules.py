@@ -187,3 +187,17 @@ def test_lower_limits_are_seldom_above_the_truth_and_splits_are_right():
     errors = [np.abs(found - shard.truth[split]).mean() for found in (learned, blocks)]
     assert errors[0] < 0.6 * errors[1]
     assert np.quantile(to_log_scale(learned) - truth[split], 0.9) < 0.1
+
+
+def test_few_rows_are_left_to_the_first_stage_above_what_a_summary_shows():
+    for name in ("shipped", "evaluation"):
+        weights = LearnedMI(weights=name).fit().weights_
+        for n, rule in ((10, FIRST_STAGE), (19, FIRST_STAGE), (20, FREE)):
+            for seed in range(4):
+                generator = np.random.default_rng(seed)
+                x = generator.normal(size=(n, 3))
+                sets = summary(x, x[:, :2] + 0.2 * seed * generator.normal(size=(n, 2)))
+                assert ruling(sets)[0] == rule
+                first, whole = forward(sets, weights.first)[0], forward(sets, weights)[0]
+                shift = max(to_log_scale(least_information(sets))[0] - first[MEDIAN], 0.0)
+                assert np.allclose(whole, first + shift, rtol=0, atol=1e-12) == (rule == FIRST_STAGE)

@@ -24,6 +24,11 @@ FREE, FIRST_STAGE, STRUCTURE = 0.0, 1.0, -1.0
 
 For kinds that were left out of training the shift of a table was harmful at every n.
 """
+FEW_ROWS = 20
+"""Rows below which the first stage answers alone: what a second stage adds there is its prior over the kinds that it was trained on.
+
+Of kinds that were left out of training it knew no more than the first, and of laws without structure less.
+"""
 TABLE_ROWS = 100
 """Rows from which a table is believed."""
 BELOW = 2.0
@@ -53,10 +58,11 @@ def is_table(sets: Readings) -> npt.NDArray[np.bool_]:
 
 
 def ruling(sets: Readings) -> Float1D:
-    """Who answers for each set; of two single columns without structure the first stage, and with it its consistency."""
+    """Who answers for each set; of few rows, and of two single columns without structure, the first stage and its consistency."""
     single = (sets.shape[:, 1] == 1) & (sets.shape[:, 2] == 1)
     plain = ~np.isfinite(sets.anchors[:, len(CLASSICAL_ANCHORS) :]).any(axis=1)
-    return np.where(single & plain, FIRST_STAGE, np.where(is_table(sets), STRUCTURE, FREE))
+    few = sets.shape[:, 0] < FEW_ROWS
+    return np.where(few | (single & plain), FIRST_STAGE, np.where(is_table(sets), STRUCTURE, FREE))
 
 
 def allowed_candidates(sets: Readings) -> npt.NDArray[np.bool_]:

@@ -15,6 +15,7 @@ from validstats.mi.families import FAMILY_NAMES, default_family
 from validstats.mi.network import (
     MICalibration,
     NetworkWeights,
+    RobustScores,
     SupportLimits,
     calibrate_scores,
     cell_numbers,
@@ -102,6 +103,7 @@ def finish_second_stage(
     out: Path,
     about: dict[str, Any],
     held_out: tuple[str, ...] = (),
+    robust: RobustScores | None = None,
 ) -> dict[str, Any]:
     """Calibrate a second stage by the quantiles of the networks that did not see a set, and write it with its card.
 
@@ -113,7 +115,7 @@ def finish_second_stage(
         name += f" without {', '.join(held_out)}"
     scores = interval_scores(left_out, to_log_scale(pool.truth))
     largest = SupportLimits(int(pool.shape[:, 1:].max()))
-    calibration = MICalibration(sort_scores(scores, pool.shape), largest, name)
+    calibration = MICalibration(sort_scores(scores, pool.shape), largest, name, robust)
     inside = cross_coverage(scores, pool.shape)
     brief = {"family": name, "calibration_sets": len(pool), "held_out": list(held_out), "seed": about["seed"]}
     brief["training_sets"] = len(pool)

@@ -237,11 +237,18 @@ def fit_second_stage(
 def calibrate_again(
     directory: Path, sets: int, path: Path, out: Path, held_out: tuple[str, ...]
 ) -> dict[str, Any]:
-    """Calibrate a second stage anew on the sets that it was trained on, each read by the network that did not see it."""
-    weights, card = load_weights(path), json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    """Calibrate a second stage anew on the sets that it was trained on, each read by the network that did not see it.
+
+    What robust intervals rest on stays: other networks, without a first stage.
+    """
+    (weights, calibration), card = (
+        read_model(path),
+        json.loads(path.with_suffix(".json").read_text(encoding="utf-8")),
+    )
     pool = without_families(second_pool(directory, sets, True), held_out)
-    about = {name: card[name] for name in ("seed", "networks", "manifest")}
-    return finish_second_stage(weights, left_out_quantiles(pool, weights), pool, out, about, held_out)
+    about = {name: card[name] for name in ("seed", "networks", "manifest", "left_out_kinds") if name in card}
+    left_out = left_out_quantiles(pool, weights)
+    return finish_second_stage(weights, left_out, pool, out, about, held_out, calibration.robust)
 
 
 def second_pool(directory: Path, sets: int, resume: bool) -> Shard:
