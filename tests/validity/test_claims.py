@@ -2,19 +2,62 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 
 import numpy as np
 import pytest
 
+from tests.validity.claims_net import TABLE, judged, n_settings, setting_of, tried, watching
 from validstats.mi import mutual_info
 from validstats.validity import Refused, hunt
 from validstats.validity.claims import DOMAINS, claims_of
+from validstats.validity.claims.dsl import GLM_MEANS, LINKS, NUMBERS, SCORES
 from validstats.validity.claims.mi import curve_information, draw_pair, shift_information, table_information
+from validstats.validity.claims.words import documented, fault_of_interval
 
 CLAIMS = [
     pytest.param(claim, id=f"{domain}: {claim.name}") for domain in DOMAINS for claim in claims_of(domain)
 ]
+NET = json.loads(TABLE.read_text(encoding="utf-8"))
+ROWS = [
+    pytest.param(domain, claim, row, id=f"{domain}: {claim.name} {number}")
+    for domain in DOMAINS
+    for claim in claims_of(domain)
+    for number, row in enumerate(NET.get(f"{domain}: {claim.name}", ()))
+]
+
+
+def test_the_table_has_every_claim_in_all_its_settings() -> None:
+    claims = {f"{domain}: {claim.name}": claim for domain in DOMAINS for claim in claims_of(domain)}
+    assert {name: len(rows) for name, rows in NET.items()} == {
+        name: n_settings(claim) for name, claim in claims.items()
+    }
+
+
+@pytest.mark.share(4)
+@pytest.mark.parametrize(("domain", "claim", "row"), ROWS)
+def test_a_claim_hands_over_and_judges_as_in_the_table(domain, claim, row) -> None:
+    """Laws, truths, references and options of seeded trials; who changes a claim writes the table anew (tests/validity/claims_net.py)."""
+    # settings of files are lists where those that were drawn are tuples
+    assert json.loads(json.dumps(setting_of(claim, row["seed"]))) == row["setting"]
+    found = tried(domain, claim, row["setting"], row["seed"])
+    assert found.keys() == row.keys() - {"setting", "seed", "spoiled"}
+    assert found["notes"].keys() == row["notes"].keys()
+    for name, value in found["notes"].items():
+        assert value == pytest.approx(row["notes"][name], rel=1e-6, abs=1e-7), name
+    for name, value in found.items():
+        if name != "notes":
+            assert value == (pytest.approx(row[name], rel=1e-6) if isinstance(value, float) else row[name]), (
+                name
+            )
+
+
+@pytest.mark.share(6)
+@pytest.mark.parametrize(("domain", "claim", "row"), [case for case in ROWS if "spoiled" in case.values[2]])
+def test_wrong_answers_are_noticed_as_in_the_table(domain, claim, row) -> None:
+    """Intervals that lie elsewhere, have no number or swapped ends, and tests that find everything."""
+    assert judged(domain, claim, row, row["spoiled"]) == row["spoiled"]
 
 
 @pytest.mark.validity
@@ -70,3 +113,101 @@ def test_information_at_its_limits() -> None:
     assert shift_information(4, 0.0) == pytest.approx(0.0, abs=1e-6)
     # a step is a coin of .3 and .7 where the noise is small
     assert curve_information("step", 0.02) == pytest.approx(-0.3 * np.log(0.3) - 0.7 * np.log(0.7), abs=1e-3)
+
+
+@pytest.mark.parametrize("laws", [NUMBERS, SCORES], ids=["numbers", "scores"])
+def test_means_of_laws_are_the_integrals_of_their_quantile_functions(laws) -> None:
+    u = (np.arange(200_000) + 0.5) / 200_000
+    for name, (quantile, mean) in laws.items():
+        assert np.mean(quantile(u)) == pytest.approx(mean, abs=2e-3), name
+
+
+def test_means_of_outcomes_are_the_inverse_links_of_statsmodels() -> None:
+    from statsmodels.genmod.families import links
+
+    eta = np.linspace(-2, 1.5, 8)
+    for name, link in (("logit", links.Logit()), ("probit", links.Probit()), ("poisson", links.Log())):
+        assert LINKS[name](eta) == pytest.approx(link.inverse(eta)), name
+    log = links.Log().inverse(eta)
+    means = {
+        "gamma, log": log,
+        "binomial, complementary log-log": links.CLogLog().inverse(eta),
+        "gaussian, log": log,
+    }
+    assert GLM_MEANS.keys() == means.keys()
+    for name, mean in means.items():
+        assert GLM_MEANS[name](eta) == pytest.approx(mean), name
+
+
+MEANS = {
+    "rate of a benchmark with repeated samples": ({"items": 20_000, "samples": 2}, "evaluate", "score"),
+    "difference of two systems on the same items": ({"items": 20_000}, "compare", "a - b"),
+    "difference of two systems whose scores are numbers": ({"items": 20_000, "each": 1}, "compare", "a - b"),
+    "mean of scores that are numbers": ({"items": 20_000, "each": 1}, "evaluate", "cost"),
+    "mean of numbers by a judge and few humans": ({"labels": 10_000, "times": 2.0}, "evaluate", "human"),
+    "rate by a judge and few humans": ({"labels": 10_000, "times": 2.0, "samples": 1}, "evaluate", "human"),
+}
+"""Claims about the mean of what is handed over: a large setting, the call, and the column."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("name", MEANS)
+def test_truths_of_evaluations_are_the_means_of_large_samples(name, seed) -> None:
+    """What an interval is compared with is what many rows have as their mean, within four standard errors."""
+    [claim] = [claim for claim in claims_of("evals") if claim.name == name]
+    setting, call, column = MEANS[name]
+    rng = np.random.default_rng(seed)
+    setting = {**claim.prior.draw(rng), **setting}
+    with watching("evals", claim) as notes, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        claim.trial(setting, rng)
+    data = notes.calls[call][0][0]
+    values = data["a"] - data["b"] if column == "a - b" else data[column]
+    values = values[np.isfinite(values)]
+    truths = {given[1] for given in notes.calls["against"] if given[0] == "greater_equal" and len(given) == 2}
+    error = values.std() / np.sqrt(len(values))
+    assert any(abs(values.mean() - truth) < 4 * max(error, 1e-4) for truth in truths), (values.mean(), truths)
+
+
+def test_settings_that_no_user_has_are_not_drawn() -> None:
+    """The largest setting that goes together, and one a little beyond it."""
+    limits = {
+        "dsl": [({"labels": 500, "times": 40.0}, {"labels": 10_000.5, "times": 2})],
+        "evals": [
+            (
+                {"labels": 400, "times": 10.0, "items": 150, "each": 10},
+                {"labels": 2000.5, "times": 2, "items": 149, "each": 10},
+            ),
+            (
+                {"labels": 150, "times": 4, "items": 100, "each": 10},
+                {"labels": 300.5, "times": 2, "items": 99, "each": 10},
+            ),
+        ],
+    }
+    for domain, cases in limits.items():
+        for claim in claims_of(domain):
+            if claim.prior.valid is not None:
+                verdicts = [(claim.prior.valid(a), claim.prior.valid(b)) for a, b in cases]
+                assert (True, False) in verdicts, claim.name
+
+
+def test_ends_of_an_interval_are_judged() -> None:
+    assert fault_of_interval(0.0, 1.0, 0.5) == fault_of_interval(0.0, 0.0, 0.0) == ""
+    assert fault_of_interval(0.0, 1.0, np.nan) == fault_of_interval(0.0, 1.0, 1.0 + 5e-10) == ""
+    assert (
+        fault_of_interval(0.0, 1.0, 1.0 + 2e-9)
+        == fault_of_interval(0.0, 1.0, -2e-9)
+        == "the estimate lies outside"
+    )
+    assert fault_of_interval(1.0, 0.0, 0.5) == "a lower end lies above the upper one"
+    assert fault_of_interval(np.nan, 0.0, 0.5) == fault_of_interval(0.0, np.nan, 0.5) == "an end is NaN"
+
+
+def test_a_refusal_is_a_whole_sentence_of_the_package() -> None:
+    with pytest.raises(ValueError) as caught:
+        mutual_info(np.zeros(3), np.zeros(4))
+    assert isinstance(documented(caught.value), Refused)
+    with pytest.raises(ValueError) as caught:
+        np.zeros(3).reshape(2, 2)
+    assert documented(caught.value) is caught.value
