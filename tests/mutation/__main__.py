@@ -514,7 +514,8 @@ def _in_a_copy(domain: str, arguments: argparse.Namespace, output: Path) -> None
         ):
             source = ROOT / name
             if source.is_dir():
-                shutil.copytree(source, Path(folder, name), ignore=shutil.ignore_patterns("__pycache__"))
+                # compiled kernels stay: the first test that needs one would be too long otherwise
+                shutil.copytree(source, Path(folder, name), ignore=shutil.ignore_patterns("*.pyc"))
             else:
                 shutil.copy(source, folder)
         environment = {

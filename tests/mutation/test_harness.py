@@ -230,6 +230,17 @@ def test_the_options_of_this_repository_do_not_keep_tests_from_running(tmp_path,
 
 
 @pytest.mark.slow
+def test_a_test_that_is_broken_off_is_left_out_and_does_not_count_as_failing(tmp_path):
+    long = tmp_path / "test_long.py"
+    long.write_text(
+        "def test_that_never_ends():\n    while True:\n        pass\n\n\ndef test_short():\n    pass\n"
+    )
+    found = record_lines([], [str(long)], tmp_path / "recorded.json", 0.5)
+    assert found["failed"] == [] and len(found["seconds"]) == 2
+    assert [name.partition("::")[2] for name in found["too_long"]] == ["test_that_never_ends"]
+
+
+@pytest.mark.slow
 def test_a_child_is_judged_by_the_processor_and_not_by_the_clock():
     def busy():
         while True:

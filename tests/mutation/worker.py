@@ -52,10 +52,6 @@ class TooLongError(BaseException):
     """A test took too long to be of use for mutants; it counts as failing, and is left out."""
 
 
-def _too_long(number: int, frame: Any) -> None:
-    raise TooLongError
-
-
 class LineRecorder:
     """A pytest plugin that notes which lines of the given files each test executes, and how long it takes.
 
@@ -65,12 +61,17 @@ class LineRecorder:
     def __init__(self, files: Iterable[str], longest: float) -> None:
         self.longest = longest
         self.broken_off: list[str] = []
-        signal.signal(signal.SIGPROF, _too_long)
+        signal.signal(signal.SIGPROF, self._break_off)
         self.files = {str(Path(name).resolve()): name for name in files}
         self.lines: dict[str, dict[str, list[int]]] = {}
         self.seconds: dict[str, float] = {}
         self.at_import: dict[str, list[int]] = {}
         self._now: dict[str, set[int]] = defaultdict(set)
+        self._item = ""
+
+    def _break_off(self, number: int, frame: Any) -> None:
+        self.broken_off.append(self._item)
+        raise TooLongError
 
     def _trace(self, frame: Any, event: str, argument: Any) -> Any:
         name = self.files.get(frame.f_code.co_filename)
@@ -97,14 +98,13 @@ class LineRecorder:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: Any, nextitem: Any) -> Any:
-        self._now = defaultdict(set)
+        self._now, self._item = defaultdict(set), item.nodeid
         start = time.process_time()
         signal.setitimer(signal.ITIMER_PROF, self.longest)
         sys.settrace(self._trace)
         try:
             return (yield)
         except TooLongError:
-            self.broken_off.append(item.nodeid)
             return True
         finally:
             sys.settrace(None)

@@ -7,12 +7,13 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from tests.validity.claims_net import TABLE, judged, n_settings, setting_of, tried, watching
 from validstats.mi import mutual_info
 from validstats.validity import Refused, hunt
 from validstats.validity.claims import DOMAINS, claims_of
-from validstats.validity.claims.dsl import GLM_MEANS, LINKS, NUMBERS, SCORES
+from validstats.validity.claims.dsl import GLM_MEANS, LINKS, NUMBERS, SCORES, _exact_at_looks
 from validstats.validity.claims.mi import curve_information, draw_pair, shift_information, table_information
 from validstats.validity.claims.words import documented, fault_of_interval
 
@@ -134,6 +135,12 @@ def test_means_of_outcomes_are_the_inverse_links_of_statsmodels() -> None:
         "binomial, complementary log-log": links.CLogLog().inverse(eta),
         "gaussian, log": log,
     }
+    assert LINKS["poisson"](np.array([9.0])) == pytest.approx(np.exp(5))
+    assert GLM_MEANS["gamma, log"](np.array([-9.0, 9.0])) == pytest.approx(np.exp([-5, 5]))
+    assert GLM_MEANS["gaussian, log"](np.array([-9.0, 9.0])) == pytest.approx(np.exp([-5, 3]))
+    rare = "binomial, complementary log-log"
+    assert GLM_MEANS[rare](np.array([-99.0, 1.0])) == pytest.approx([np.exp(-30), 1 - np.exp(-np.e)])
+    assert 1 - GLM_MEANS[rare](np.array([9.0])) == pytest.approx(np.exp(-np.exp(3)), rel=1e-6)
     assert GLM_MEANS.keys() == means.keys()
     for name, mean in means.items():
         assert GLM_MEANS[name](eta) == pytest.approx(mean), name
@@ -211,3 +218,68 @@ def test_a_refusal_is_a_whole_sentence_of_the_package() -> None:
     with pytest.raises(ValueError) as caught:
         np.zeros(3).reshape(2, 2)
     assert documented(caught.value) is caught.value
+
+
+def test_intervals_at_looks_are_those_of_scipy() -> None:
+    y = np.repeat([0.0, 1.0, 0.0], [40, 40, 10])
+    known = [1, 40, 45, 90]
+    for labels in (y, y[::-1], 1 - y):
+        found = _exact_at_looks(labels, known, 0.9)
+        for k, (low, high) in zip(known, found, strict=True):
+            exact = stats.binomtest(int(labels[:k].sum()), k).proportion_ci(1 - 0.1 / len(known), "exact")
+            assert (low, high) == pytest.approx((exact.low, exact.high)), k
+
+
+def unwarned(monkeypatch, domain, name, category, setting, seed=0):
+    """The fault of a trial that does not hear warnings of a category, because it listens for others."""
+    [claim] = [claim for claim in claims_of(domain) if claim.name == name]
+    setting = {**NET[f"{domain}: {name}"][0]["setting"], **setting}
+    monkeypatch.setattr(f"validstats.validity.claims.{domain}.{category}", BytesWarning)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return claim.trial(setting, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"clusters": 49}, "few clusters without a warning"),
+        ({"clusters": 50}, ""),
+        ({"clusters": 49, "population": "finite"}, ""),
+        ({"clusters": 49, "design": "simple"}, ""),
+    ],
+)
+def test_few_clusters_without_a_warning_are_a_fault(change, fault, monkeypatch) -> None:
+    setting = {
+        "labels": 500,
+        "times": 3.0,
+        "design": "clusters",
+        "population": "superpopulation",
+        "logit": 0.0,
+    }
+    found = unwarned(monkeypatch, "dsl", "share by a judge", "LabellingWarning", {**setting, **change})
+    assert found.fault == fault and found.held
+
+
+@pytest.mark.parametrize("law", ["gaussian", "line"])
+def test_copies_without_a_warning_are_a_fault(law, monkeypatch) -> None:
+    setting = {"law": law, "copies": 2, "n": 50, "dims": 1}
+    found = unwarned(monkeypatch, "mi", "certified lower bound", "RepeatedRowsWarning", setting)
+    assert found.fault == "copies of rows without a warning" and found.held
+
+
+def test_an_interval_that_is_withheld_without_a_warning_is_a_fault(monkeypatch) -> None:
+    setting = {"n": 500, "memory": 0.95}
+    found = unwarned(
+        monkeypatch, "mi", "estimates of two independent series", "SerialDependenceWarning", setting
+    )
+    assert found.fault == "no interval, and no warning" and found.held
+
+
+def test_a_warning_of_batches_that_is_not_heard_is_not_counted(monkeypatch) -> None:
+    setting = {"weeks": 60, "rows": 30, "shock": 0.2, "law": "normal", "unequal": False}
+    name = "warning that rows of one batch move together"
+    assert unwarned(monkeypatch, "batch", name, "DependentRowsWarning", setting).decided is False
+    monkeypatch.undo()
+    [claim] = [claim for claim in claims_of("batch") if claim.name == name]
+    assert claim.trial(setting, np.random.default_rng(0)).decided is True

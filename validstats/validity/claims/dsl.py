@@ -108,7 +108,7 @@ def _drawn(
     if setting["design"] == "stratified":
         order = np.argsort(judged + 1e-9 * rng.random(n))
         strata = np.empty(n, dtype=int)
-        n_strata = max(1, min(k // setting["cell"], n // 2))
+        n_strata = max(1, k // setting["cell"])
         strata[order] = np.arange(n) * n_strata // n
         for stratum in range(n_strata):
             rows = np.flatnonzero(strata == stratum)
@@ -495,11 +495,11 @@ def _sequence_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     asked, known, answers = 0, [], pd.Series(np.full(n, np.nan), name="y")
     while asked < n:
         request = study.next_labels(
-            max(n // setting["looks"], 20),
+            n // setting["looks"],
             label_share=setting["share"],
             rule=setting["rule"],
-            n_first=min(setting["first"], n // 4),
-            start=max(n // 10, setting["first"]),
+            n_first=setting["first"],
+            start=n // 10,
         )
         asked += len(request.rows)
         answers[request.to_label] = y[request.to_label]

@@ -66,7 +66,7 @@ def _outside(low: float, high: float, estimate: float) -> str:
 
 def _judge_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     """A judge on all answers and humans on some; the reference is the judge at its word."""
-    n = max(int(setting["labels"] * setting["times"]), setting["labels"] + 2) // setting["samples"]
+    n = int(setting["labels"] * setting["times"]) // setting["samples"]
     setting = {**setting, "rate": _rate(setting["logit"])}
     item = np.repeat(np.arange(n), setting["samples"])
     truth = rng.random(len(item)) < _item_rates(setting, n, rng)[item]
@@ -74,7 +74,7 @@ def _judge_trial(setting: Setting, rng: np.random.Generator) -> Trial:
         truth, rng.random(len(item)) < setting["sensitivity"], rng.random(len(item)) > setting["specificity"]
     )
     human = np.full(len(item), np.nan)
-    rows = rng.choice(len(item), min(setting["labels"], len(item) - 1), replace=False)
+    rows = rng.choice(len(item), setting["labels"], replace=False)
     human[rows] = truth[rows]
     try:
         result = evaluate({"item": item, "judge": judge.astype(float), "human": human})
@@ -137,7 +137,7 @@ def _ranks_trial(setting: Setting, rng: np.random.Generator) -> Trial:
 def _judged_ranks_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     """Equal systems, a judge that favours one, and human labels: no system is above another; the reference is the judge."""
     m, each = setting["systems"], setting["each"]
-    passages = max(setting["labels"] * setting["times"] // each, 6)
+    passages = setting["labels"] * setting["times"] // each
     n = passages * each
     rate = _item_rates({**setting, "rate": _rate(setting["logit"])}, passages, rng)
     truth = rng.random((n, m)) < np.repeat(rate, each)[:, None]
@@ -146,7 +146,7 @@ def _judged_ranks_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     judge = np.where(truth, u < setting["sensitivity"], u < lenient).astype(float)
     human = np.full((n, m), np.nan)
     for s in range(m):
-        rows = rng.choice(n, min(setting["labels"], n - 1), replace=False)
+        rows = rng.choice(n, setting["labels"], replace=False)
         human[rows, s] = truth[rows, s]
     data = {
         "item": np.repeat(np.arange(n), m),
@@ -177,7 +177,7 @@ def _audits_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     drawn = rng.random(problems) < setting["share"]
     passed = rng.random((problems, samples)) < p[:, None]
     audit = np.where(passed & drawn[:, None], rng.random((problems, samples)) < right[:, None], np.nan)
-    ks = np.unique([1, max(samples // 4, 1), max(samples // 2, 1)])
+    ks = np.unique([1, samples // 4, samples // 2])
     data = {
         "problem": np.repeat(np.arange(problems), samples),
         "passed": passed.ravel().astype(int),
@@ -207,7 +207,7 @@ def _samples_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     a, b = setting["a"], setting["b"]
     c = np.asarray(rng.binomial(samples, rng.beta(a, b, problems)))
     passed = np.arange(samples)[None, :] < c[:, None]
-    ks = np.unique([1, max(samples // 4, 1), max(samples // 2, 1)])
+    ks = np.unique([1, samples // 4, samples // 2])
     data = {"problem": np.repeat(np.arange(problems), samples), "passed": passed.ravel().astype(int)}
     result = pass_at_k(data, k=ks)
     # E[1 - (1 - p)^k] = 1 - B(a, b + k)/B(a, b).
@@ -223,7 +223,7 @@ def _samples_trial(setting: Setting, rng: np.random.Generator) -> Trial:
 
 def _judged_difference_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     """Two systems, a judge that favours one, and humans on some answers; the reference is the judge at its word."""
-    n = max(int(setting["labels"] * setting["times"]), setting["labels"] + 2)
+    n = int(setting["labels"] * setting["times"])
     rates = [_rate(setting["logit"]), _rate(setting["logit"] + setting["gain"])]
     size = 1.0 / setting["icc"] - 1.0
     common = rng.random(n)
@@ -300,7 +300,7 @@ def _numbers_trial(setting: Setting, rng: np.random.Generator) -> Trial:
 
 def _apart_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     """Pass rates of two systems on items of their own; the reference is Welch's interval."""
-    sizes = setting["items"], max(int(setting["items"] * setting["times"]), 5)
+    sizes = setting["items"], int(setting["items"] * setting["times"])
     rates = _rate(setting["logit"]), _rate(setting["logit"] + setting["gain"])
     scores = [(rng.random(n) < rate).astype(float) for n, rate in zip(sizes, rates, strict=True)]
     data = {
@@ -349,7 +349,7 @@ def _mean_score_trial(setting: Setting, rng: np.random.Generator) -> Trial:
 
 def _judged_number_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     """A mean of costs of which humans know some and a judge says more or less; it holds, or it is said that they are too skewed."""
-    n = max(int(setting["labels"] * setting["times"]), setting["labels"] + 2)
+    n = int(setting["labels"] * setting["times"])
     log_cost: Float1D = setting["skew"] * rng.normal(size=(n,))
     cost = np.exp(log_cost) + 1.0
     judge = np.exp(log_cost + setting["noise"] * rng.normal(size=(n,)))

@@ -71,7 +71,7 @@ def _answers_trial(setting: Setting, rng: np.random.Generator) -> Trial:
         final = sign_aggregation(holdout, n, looks, rng).predictions
     elif setting["analyst"] == "hill climbing":
         final = hill_climb(
-            lambda p: None if (v := holdout(p)) is None else -v, n, looks, rng, block=max(n // 20, 1)
+            lambda p: None if (v := holdout(p)) is None else -v, n, looks, rng, block=n // 20
         ).predictions
     else:
         final = averaging(holdout, _coins(rng, n), looks).predictions
@@ -240,7 +240,7 @@ def _join(study: _Study) -> None:
     """More rows join, in a number that the answers so far decide."""
     if study.n > 4 * study.each * study.setting["n"]:
         return
-    m = max(round(study.n / study.each * (0.3 if study.votes.sum() > 0 else 0.6)), 5)
+    m = round(study.n / study.each * (0.3 if study.votes.sum() > 0 else 0.6))
     labels, clusters = study.draw(m, first=study.n)
     m = len(labels)
     study.holdout.extend(study.rng.normal(size=(m, 1)), labels, clusters=clusters, check_reuse=False)
@@ -291,9 +291,9 @@ def _proposals(search: str, study: _Study, guess: Int1D, step: int) -> Int1D:
     if search == "one label at a time":
         trial[step % n] ^= 1
     elif search == "blocks":
-        trial[rng.choice(n, max(int(math.sqrt(n)), 1), replace=False)] ^= 1
+        trial[rng.choice(n, int(math.sqrt(n)), replace=False)] ^= 1
     elif search == "near copies":
-        trial[rng.choice(n, min(3, n), replace=False)] ^= 1
+        trial[rng.choice(n, 3, replace=False)] ^= 1
     elif search == "many seeds" or step % 5:
         trial = _coins(rng, n)
     else:
