@@ -58,10 +58,16 @@ class Notes:
     def __init__(self, instead: Mapping[str, Callable[[Any], Any]] | None = None) -> None:
         self.calls: dict[str, list[Any]] = {}
         self.instead = instead or {}
-        self.used = False
+        self.used, self.n_calls = False, 0
 
-    def add(self, name: str, *given: Any) -> None:
-        self.calls.setdefault(name, []).append(given)
+    def call(self, name: str, *given: Any) -> None:
+        """Note a call with its place among the calls."""
+        self.calls.setdefault(name, []).append((*given, self.n_calls))
+        self.n_calls += 1
+
+    def compare(self, *given: Any) -> None:
+        """Note what an answer is computed or compared with."""
+        self.calls.setdefault("against", []).append(given)
 
     def table(self) -> dict[str, list[float]]:
         return {
@@ -112,7 +118,7 @@ class Answer(np.ndarray):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         others = [part for part in inputs if not isinstance(part, Answer)]
         notes = self.notes
-        notes.add("against", ufunc.__name__, *others)
+        notes.compare(ufunc.__name__, *others)
         options.pop("out", None)
         own = [np.asarray(part) if isinstance(part, Answer) else part for part in inputs]
         return seen(getattr(ufunc, method)(*own, **options), notes, ufunc.__name__)
@@ -129,7 +135,7 @@ class Watched:
         return type(self._thing)
 
     def __call__(self, *given: Any, **options: Any) -> Any:
-        self._notes.add(self._name, *given, options)
+        self._notes.call(self._name, *given, options)
         answer = self._thing(*map(plain, given), **{name: plain(value) for name, value in options.items()})
         return seen(answer, self._notes, self._name)
 
@@ -140,7 +146,7 @@ class Watched:
         return seen(getattr(self._thing, name), self._notes, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self._notes.add(name, value)
+        self._notes.call(name, value)
         setattr(self._thing, name, plain(value))
 
     def __getitem__(self, name: Any) -> Any:
@@ -213,7 +219,7 @@ def tried(domain: str, claim: Claim, setting: dict[str, Any], seed: int) -> dict
     fault = "" if trial is None else trial.fault
     ends = [{name: vars(parameter) for name, parameter in claim.prior.parameters.items()}]
     return {
-        "prior": float(f"{mixed(ends):.9g}"),
+        "prior": float(f"{mixed(ends):.12g}"),
         "level": claim.level_of(setting),
         "held": held,
         "fault": fault,
@@ -240,6 +246,15 @@ def _swapped(*pairs: tuple[str, str]) -> dict[str, Callable[[Any], Any]]:
     return {name: lambda answer, other=other: getattr(answer, other) for name, other in both}  # type: ignore[misc]
 
 
+def _known(name: str, first: float, step: float) -> Callable[[Any], Any]:
+    def value(answer: Any) -> Any:
+        found = getattr(answer, name)
+        steps = step * np.arange(np.size(found))
+        return None if found is None else (first + steps).reshape(np.shape(found))[()]
+
+    return value
+
+
 SPOILED: dict[str, dict[str, Callable[[Any], Any]]] = {
     "higher": {**{name: _moved(name, 9.0) for name in (*ENDS, "estimate")}, "checks": lambda answer: []},
     "lower": {**{name: _moved(name, -9.0) for name in (*ENDS, "estimate")}, "checks": lambda answer: []},
@@ -259,8 +274,16 @@ SPOILED: dict[str, dict[str, Callable[[Any], Any]]] = {
         "gain": lambda answer: 9.0,
         "all_covered": lambda answer: lambda truth: False,
     },
+    "known ends": {
+        **{name: _known(name, 0.0, 0.1) for name in ("conf_low", "low", "rank_low")},
+        **{name: _known(name, 0.5, 0.2) for name in ("conf_high", "high", "rank_high", "radii", "std_error")},
+        "estimate": _known("estimate", 0.25, 0.15),
+        "lows": _known("lows", 0.0, 0.07),
+        "highs": _known("highs", 0.5, 0.2),
+        "value": lambda answer: 0.125,
+    },
 }
-"""Answers that are wrong, each in its way."""
+"""Answers that are wrong, each in its way; of the last ones the width is known too."""
 
 
 def judged(domain: str, claim: Claim, row: dict[str, Any], names: Iterable[str] = SPOILED) -> dict[str, str]:
@@ -277,6 +300,7 @@ def judged(domain: str, claim: Claim, row: dict[str, Any], names: Iterable[str] 
         if trial is not None:
             parts = ["held" if trial.held else "missed", str(trial.decided), str(trial.reference_decided)]
             parts += re.findall(r"[a-z-]{3,}", trial.fault)[:2]
+            parts += [f"{trial.width:.6g}"] if name == "known ends" else []
         if notes.used:
             found[name] = " ".join(part for part in parts if part != "None")
     return found
