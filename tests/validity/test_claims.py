@@ -13,7 +13,7 @@ from tests.validity.claims_net import TABLE, judged, n_settings, setting_of, tri
 from validstats.mi import mutual_info
 from validstats.validity import Refused, hunt
 from validstats.validity.claims import DOMAINS, claims_of
-from validstats.validity.claims.dsl import GLM_MEANS, LINKS, NUMBERS, SCORES, _exact_at_looks
+from validstats.validity.claims.dsl import GLM_MEANS, LINKS, NUMBERS, SCORES, _design_matrix, _exact_at_looks
 from validstats.validity.claims.mi import curve_information, draw_pair, shift_information, table_information
 from validstats.validity.claims.words import documented, fault_of_interval
 
@@ -218,6 +218,14 @@ def test_a_refusal_is_a_whole_sentence_of_the_package() -> None:
     with pytest.raises(ValueError) as caught:
         np.zeros(3).reshape(2, 2)
     assert documented(caught.value) is caught.value
+
+
+def test_covariates_are_normal_skewed_and_dummies_in_turn() -> None:
+    X = _design_matrix({"n_covariates": 9, "covariate": "normal"}, 20_000, np.random.default_rng(0))
+    assert X.mean(axis=0) == pytest.approx([0.0, 0.0, 0.3] * 3, abs=0.03)
+    assert stats.skew(X[:, [0, 3, 6]]) == pytest.approx(0.0, abs=0.1)
+    assert stats.skew(X[:, [1, 4, 7]]) == pytest.approx(2.0, abs=0.3)
+    assert set(X[:, [2, 5, 8]].ravel()) == {0.0, 1.0}
 
 
 def test_intervals_at_looks_are_those_of_scipy() -> None:
