@@ -269,6 +269,24 @@ def test_few_clusters_without_a_warning_are_a_fault(change, fault, monkeypatch) 
     assert found.fault == fault and found.held
 
 
+@pytest.mark.parametrize(
+    ("name", "low", "fault"),
+    [
+        ("share by a judge", -0.5, "an end lies outside 0 and 1"),
+        ("mean of scores in a known range", -0.5, "an end lies outside 0 and 1"),
+        ("difference of the shares of two groups", -1.5, "an end lies outside -1 and 1"),
+    ],
+)
+def test_ends_a_little_outside_the_range_are_a_fault(name, low, fault) -> None:
+    [claim] = [claim for claim in claims_of("dsl") if claim.name == name]
+    row = NET[f"dsl: {name}"][0]
+    for end, value in (("conf_low", low), ("conf_high", 1.5)):
+        instead = {end: lambda answer, value=value: np.full(np.shape(answer.conf_low), value)}
+        with watching("dsl", claim, instead), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert claim.trial(row["setting"], np.random.default_rng(row["seed"])).fault == fault
+
+
 @pytest.mark.parametrize("law", ["gaussian", "line"])
 def test_copies_without_a_warning_are_a_fault(law, monkeypatch) -> None:
     setting = {"law": law, "copies": 2, "n": 50, "dims": 1}
