@@ -567,6 +567,10 @@ def _expected_powers(added: Float2D, probability: Float1D) -> Float2D:
     return np.stack([weight @ square, weight**3 @ (square * square)])
 
 
+LEAST_SCALE = 1e-280
+"""Least unit of what rows add: the inverse of a number below it is not finite, or nearly so."""
+
+
 @dataclass(frozen=True)
 class _Everywhere:
     """Work on a part: what every row, or drawn cluster, adds to the control variate where it is labelled."""
@@ -803,7 +807,8 @@ def _joint(
     work, everywhere = replace(work, centres=centres), None
     if control is not None:
         largest = np.max(np.abs(residual[:, p:]), axis=0, initial=0.0)
-        everywhere = _Everywhere(control, np.where(largest > 0, largest, 1.0))
+        scale = np.where(largest > 0, np.maximum(largest, LEAST_SCALE), 1.0)
+        everywhere = _Everywhere(control, scale)
     sums = _PassSums(None, None)
     if control is not None or not finite:
         alone = _labels_alone(part, augmentation, centres)
