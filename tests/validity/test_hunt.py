@@ -9,6 +9,7 @@ import signal
 import sys
 import warnings
 import zlib
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -433,6 +434,11 @@ def test_a_finding_without_anything_beside_it_says_nothing_of_it() -> None:
     assert (found.held, found.trials, found.p_value, found.seed) == (8, 8, 1.0, [])
     assert report.sentence.startswith("Nothing was found below its level in 20 trials in 3 settings (0.0 min")
     assert report.sentence.endswith("seed 3); 1 of the worst were tried again.")
+    other = replace(found, trials=0, held=0)
+    assert replace(report, findings=(found, other)).sentence.endswith("; 1 of the worst were tried again.")
+    assert replace(report, findings=(other,)).sentence.endswith(
+        "seed 3), stopped before the worst were tried again."
+    )
     refused, _ = scripted([Refused("no")] * 20)
     assert not refused.findings and np.isnan([f.achieved for f in refused.drawn]).all()
     assert [(f.trials, f.refused, f.p_value, f.low, f.high) for f in refused.drawn] == [

@@ -362,7 +362,10 @@ class HuntReport:
             f"({self.minutes:.1f} minutes of processor time, seed {self.random_state})"
         )
         if not self.faults:
-            return f"Nothing was found below its level in {tried}; {len(self.findings)} of the worst were tried again."
+            again = sum(found.trials > 0 for found in self.findings)
+            if self.findings and not again:
+                return f"Nothing was found below its level in {tried}, stopped before the worst were tried again."
+            return f"Nothing was found below its level in {tried}; {again} of the worst were tried again."
         worst = self.faults[0]
         kind = "has errors" if worst.errors else f"holds {worst.achieved:.3f} for {worst.level:g}"
         return (
