@@ -1,15 +1,19 @@
 """What a claim hands to the package, and what it holds the answers against: ``python -m tests.validity.claims_net`` writes the table.
 
 The package answers as always; a claim sees its answers through :class:`Watched` and :class:`Answer`, which note what they are
-given and compared with. Numbers of the answers themselves are not noted, so that a method may change without the table.
+given and compared with. What a claim compares on its own, its references and its laws, is noted too, on both sides of every
+comparison (:class:`Sides`). Numbers of the answers themselves are not noted, so that a method may change without the table.
 """
 
 from __future__ import annotations
 
+import ast
+import functools
 import importlib
 import json
 import math
 import re
+import types
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,7 +25,7 @@ import numpy as np
 import pandas as pd
 
 from validstats.validity import Choice, Claim, LogUniform, Prior, Refused, Trial
-from validstats.validity.claims import DOMAINS, claims_of
+from validstats.validity.claims import DOMAINS
 
 TABLE = Path(__file__).with_name("claims_net.json")
 
@@ -44,6 +48,8 @@ WATCHED = {
 FITTED = ("coef_", "intercept_", "constant_", "class_prior_", "_fit_X", "_y")
 """What learners of scikit-learn know after ``fit``."""
 
+CHOSEN = ("n_estimators", "n_neighbors", "random_state")
+"""Options of learners that claims choose themselves."""
 
 OUTCOME = ("reference_held", "reference_width", "decided", "reference_decided")
 """What a claim says of a trial beside whether it held."""
@@ -94,7 +100,7 @@ def mixed(given: Any) -> float:
     if isinstance(given, Watched | Answer | np.random.Generator) or callable(given):
         return 0.0
     own = type(given).__module__.startswith("validstats.batch")
-    known = {name: value for name, value in vars(given).items() if own or name in FITTED}
+    known = {name: value for name, value in vars(given).items() if own or name in (*FITTED, *CHOSEN)}
     inner = mixed(given.estimator) if type(given).__name__ == "FrozenEstimator" else 0.0
     return mixed(type(given).__name__) + inner + mixed(known)
 
@@ -122,6 +128,14 @@ class Answer(np.ndarray):
         options.pop("out", None)
         own = [np.asarray(part) if isinstance(part, Answer) else part for part in inputs]
         return seen(getattr(ufunc, method)(*own, **options), notes, ufunc.__name__)
+
+    def __getitem__(self, place: Any) -> Any:
+        """A single number is watched as its array is; which one it is, is noted."""
+        self.notes.compare("part", place if isinstance(place, np.ndarray) else repr(place))
+        return seen(np.asarray(self)[place], self.notes, "")
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[place] for place in range(len(self)))
 
 
 class Watched:
@@ -185,17 +199,72 @@ def seen(value: Any, notes: Notes, name: str) -> Any:
     return Watched(value, notes, name)
 
 
+class Sides(ast.NodeTransformer):
+    """Passes both sides of every comparison, but for one with a word, through ``side``; ``number`` stands for calls of ``float``."""
+
+    def visit_Compare(self, node: ast.Compare) -> ast.Compare:
+        self.generic_visit(node)
+        parts = [node.left, *node.comparators]
+        if not any(isinstance(part, ast.Constant) and isinstance(part.value, str) for part in parts):
+            name = ast.Name("side", ast.Load())
+            node.left, *node.comparators = (ast.Call(name, [part], []) for part in parts)
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id == "float":
+            node.func.id = "number"
+        return node
+
+
+@functools.cache
+def module_of(domain: str) -> types.ModuleType:
+    """A second copy of the module of a domain's claims: what it compares is noted while somebody watches."""
+    origin = importlib.import_module(f"validstats.validity.claims.{domain}")
+    copy = types.ModuleType(origin.__name__)
+    tree = Sides().visit(ast.parse(Path(str(origin.__file__)).read_text(encoding="utf-8")))
+    copy.__dict__.update(__file__=origin.__file__, side=lambda value: value, number=float)
+    exec(compile(ast.fix_missing_locations(tree), str(origin.__file__), "exec"), copy.__dict__)
+    return copy
+
+
+def claims_of(domain: str) -> list[Claim]:
+    """The claims of a domain as they can be watched."""
+    return list(module_of(domain).CLAIMS)
+
+
+def _side(notes: Notes) -> Callable[[Any], Any]:
+    def side(value: Any) -> Any:
+        if not isinstance(value, Answer | Watched) and np.asarray(value).dtype.kind in "biuf":
+            notes.calls.setdefault("sides", []).append(mixed(value))
+        return value
+
+    return side
+
+
+def _number(notes: Notes) -> Callable[[Any], Any]:
+    """``float``, but a number of the package stays one."""
+
+    def number(value: Any) -> Any:
+        own = isinstance(value, Answer) or type(value) is Watched
+        return seen(float(plain(value)), notes, "float") if own else float(value)
+
+    return number
+
+
 @contextmanager
 def watching(
     domain: str, claim: Claim, instead: Mapping[str, Callable[[Any], Any]] | None = None
 ) -> Iterator[Notes]:
     """While this is open, the module of a claim sees the package through :class:`Watched`."""
-    module, notes = importlib.import_module(f"validstats.validity.claims.{domain}"), Notes(instead)
+    module, notes = module_of(domain), Notes(instead)
     names = set(WATCHED.get(claim.name, WATCHED[domain]))
-    whole = {name: getattr(module, name) for name in names - ({"_compare"} if instead else set())}
+    watched = names - ({"_compare"} if instead else set())
+    whole = {name: getattr(module, name) for name in (*watched, "side", "number")}
     try:
-        for name, thing in whole.items():
-            setattr(module, name, Watched(thing, notes, name))
+        for name in watched:
+            setattr(module, name, Watched(whole[name], notes, name))
+        module.side, module.number = _side(notes), _number(notes)  # type: ignore[attr-defined]
         yield notes
     finally:
         for name, thing in whole.items():
@@ -241,6 +310,18 @@ def _moved(name: str, by: float) -> Callable[[Any], Any]:
     return value
 
 
+def _first_moved(name: str, by: float) -> Callable[[Any], Any]:
+    def value(answer: Any) -> Any:
+        found = getattr(answer, name)
+        if not isinstance(found, np.ndarray) or not found.size:
+            return found
+        moved = found.astype(float)
+        moved[0] += by
+        return moved
+
+    return value
+
+
 def _swapped(*pairs: tuple[str, str]) -> dict[str, Callable[[Any], Any]]:
     both = [*pairs, *((b, a) for a, b in pairs)]
     return {name: lambda answer, other=other: getattr(answer, other) for name, other in both}  # type: ignore[misc]
@@ -259,6 +340,7 @@ SPOILED: dict[str, dict[str, Callable[[Any], Any]]] = {
     "higher": {**{name: _moved(name, 9.0) for name in (*ENDS, "estimate")}, "checks": lambda answer: []},
     "lower": {**{name: _moved(name, -9.0) for name in (*ENDS, "estimate")}, "checks": lambda answer: []},
     "not a number": {name: _moved(name, math.nan) for name in ("conf_low", "low", "lows")},
+    "one of several": {name: _first_moved(name, 9.0) for name in ENDS},
     "swapped": _swapped(("conf_low", "conf_high"), ("low", "high"), ("lows", "highs")),
     "all found": {
         "p_value": lambda answer: 0.0,
@@ -300,7 +382,8 @@ def judged(domain: str, claim: Claim, row: dict[str, Any], names: Iterable[str] 
         if trial is not None:
             parts = ["held" if trial.held else "missed", str(trial.decided), str(trial.reference_decided)]
             parts += re.findall(r"[a-z-]{3,}", trial.fault)[:2]
-            parts += [f"{trial.width:.6g}"] if name == "known ends" else []
+            widths = (trial.width, trial.reference_width)
+            parts += [f"{width:.6g}" for width in widths if name == "known ends" and not math.isnan(width)]
         if notes.used:
             found[name] = " ".join(part for part in parts if part != "None")
     return found

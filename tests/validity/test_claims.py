@@ -9,11 +9,28 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tests.validity import claims_net
 from tests.validity.claims_net import TABLE, judged, n_settings, setting_of, tried, watching
 from validstats.mi import mutual_info
-from validstats.validity import Refused, hunt
+from validstats.validity import Refused, Trial, hunt
 from validstats.validity.claims import DOMAINS, claims_of
-from validstats.validity.claims.dsl import GLM_MEANS, LINKS, NUMBERS, SCORES, _design_matrix, _exact_at_looks
+from validstats.validity.claims import holdout as holdout_claims
+from validstats.validity.claims.batch import _checked
+from validstats.validity.claims.dsl import (
+    DESIGNS,
+    GLM_MEANS,
+    LINKS,
+    NUMBERS,
+    SCORES,
+    _design_matrix,
+    _drawn,
+    _exact_at_looks,
+    _groups,
+    _labels_alone,
+    _student,
+    _wilson,
+)
+from validstats.validity.claims.evals import _level_of_numbers
 from validstats.validity.claims.mi import curve_information, draw_pair, shift_information, table_information
 from validstats.validity.claims.words import documented, fault_of_interval
 
@@ -24,7 +41,7 @@ NET = json.loads(TABLE.read_text(encoding="utf-8"))
 ROWS = [
     pytest.param(domain, claim, row, id=f"{domain}: {claim.name} {number}")
     for domain in DOMAINS
-    for claim in claims_of(domain)
+    for claim in claims_net.claims_of(domain)
     for number, row in enumerate(NET.get(f"{domain}: {claim.name}", ()))
 ]
 
@@ -162,7 +179,7 @@ MEANS = {
 @pytest.mark.parametrize("name", MEANS)
 def test_truths_of_evaluations_are_the_means_of_large_samples(name, seed) -> None:
     """What an interval is compared with is what many rows have as their mean, within four standard errors."""
-    [claim] = [claim for claim in claims_of("evals") if claim.name == name]
+    [claim] = [claim for claim in claims_net.claims_of("evals") if claim.name == name]
     setting, call, column = MEANS[name]
     rng = np.random.default_rng(seed)
     setting = {**claim.prior.draw(rng), **setting}
@@ -199,6 +216,24 @@ def test_settings_that_no_user_has_are_not_drawn() -> None:
                 assert (True, False) in verdicts, claim.name
 
 
+def test_few_units_with_numbers_are_promised_less() -> None:
+    levels = {(30, 1): 0.95, (29, 1): 0.9, (89, 3): 0.9, (90, 3): 0.95}
+    assert {case: _level_of_numbers({"items": case[0], "each": case[1]}) for case in levels} == levels
+
+
+def test_one_wrong_interval_of_several_is_judged() -> None:
+    low, high, truth = np.array([0.0, 1.0]), np.array([1.0, 2.0]), np.array([0.0, 2.0])
+    assert _checked(low, high, truth, 3.0, True) == Trial(True, 1.0, True, 3.0)
+    for k in (0, 1):
+        off = np.eye(2)[k]
+        assert not _checked(low, high, truth + 3 * off, 3.0, None).held
+        assert not _checked(low, high, truth - 3 * off, 3.0, None).held
+        assert _checked(np.where(off, np.nan, low), high, truth, 3.0, None).fault == "an end is NaN"
+        assert _checked(low, np.where(off, np.nan, high), truth, 3.0, None).fault == "an end is NaN"
+        assert _checked(low + 2 * off, high, truth, 3.0, None).fault == "a lower end lies above the upper one"
+    assert _checked(low, low, low, 3.0, None).fault == ""
+
+
 def test_ends_of_an_interval_are_judged() -> None:
     assert fault_of_interval(0.0, 1.0, 0.5) == fault_of_interval(0.0, 0.0, 0.0) == ""
     assert fault_of_interval(0.0, 1.0, np.nan) == fault_of_interval(0.0, 1.0, 1.0 + 5e-10) == ""
@@ -207,6 +242,7 @@ def test_ends_of_an_interval_are_judged() -> None:
         == fault_of_interval(0.0, 1.0, -2e-9)
         == "the estimate lies outside"
     )
+    assert fault_of_interval(0.0, 0.0, 1e-9) == fault_of_interval(0.0, 0.0, -1e-9) == ""
     assert fault_of_interval(1.0, 0.0, 0.5) == "a lower end lies above the upper one"
     assert fault_of_interval(np.nan, 0.0, 0.5) == fault_of_interval(0.0, np.nan, 0.5) == "an end is NaN"
 
@@ -218,6 +254,20 @@ def test_a_refusal_is_a_whole_sentence_of_the_package() -> None:
     with pytest.raises(ValueError) as caught:
         np.zeros(3).reshape(2, 2)
     assert documented(caught.value) is caught.value
+
+
+def test_a_whole_sentence_of_somebody_else_is_no_refusal() -> None:
+    """Neither from beside the package nor where the package called it."""
+
+    def fail() -> None:
+        raise ValueError("A whole sentence.")
+
+    within: dict = {}
+    exec(compile("def call(other):\n    other()", documented.__code__.co_filename, "exec"), within)
+    for act in (fail, lambda: within["call"](fail)):
+        with pytest.raises(ValueError) as caught:
+            act()
+        assert documented(caught.value) is caught.value
 
 
 def test_covariates_are_normal_skewed_and_dummies_in_turn() -> None:
@@ -278,7 +328,7 @@ def test_few_clusters_without_a_warning_are_a_fault(change, fault, monkeypatch) 
     ],
 )
 def test_ends_a_little_outside_the_range_are_a_fault(name, low, fault) -> None:
-    [claim] = [claim for claim in claims_of("dsl") if claim.name == name]
+    [claim] = [claim for claim in claims_net.claims_of("dsl") if claim.name == name]
     row = NET[f"dsl: {name}"][0]
     for end, value in (("conf_low", low), ("conf_high", 1.5)):
         instead = {end: lambda answer, value=value: np.full(np.shape(answer.conf_low), value)}
@@ -309,3 +359,161 @@ def test_a_warning_of_batches_that_is_not_heard_is_not_counted(monkeypatch) -> N
     monkeypatch.undo()
     [claim] = [claim for claim in claims_of("batch") if claim.name == name]
     assert claim.trial(setting, np.random.default_rng(0)).decided is True
+
+
+@pytest.mark.parametrize(("labels", "k", "fault"), [(4, 4, True), (5, 5, False)])
+def test_fewer_than_five_labels_are_refused(labels, k, fault) -> None:
+    [claim] = [claim for claim in claims_of("dsl") if claim.name == "share by a judge"]
+    setting = {
+        **NET["dsl: share by a judge"][0]["setting"],
+        "design": "simple",
+        "labels": labels,
+        "times": 4.0,
+    }
+    said = ""
+    try:
+        claim.trial({**setting, "logit": 0.0, "judge": "binary"}, np.random.default_rng(0))
+    except Refused as refused:
+        said = str(refused)
+    assert ("fewer than five labels" in said) is fault
+
+
+@pytest.mark.parametrize("n", [30, 31, 400])
+@pytest.mark.parametrize("change", [{}, {"labels": 3, "cell": 20}, {"clusters": 200}, {"clusters": 4}])
+def test_designs_draw_so_many_with_the_chances_that_they_say(n, change) -> None:
+    """Also where there are fewer labels than a stratum asks for, and fewer rows than clusters."""
+    setting = {"labels": 12, "cell": 5, "clusters": 6, "spread": 8.0, **change}
+    judged, k = np.repeat([0.0, 1.0], [n // 2, n - n // 2]), setting["labels"]
+    groups = _groups(n, setting)
+    size = max(1, k // setting["clusters"])
+    assert np.array_equal(groups, np.arange(n) // size)
+    draws = {
+        design: [
+            _drawn({**setting, "design": design}, judged, groups, np.random.default_rng(seed))
+            for seed in range(200 if design in ("independent", "unequal") else 1)
+        ]
+        for design in DESIGNS
+    }
+    chosen, told = draws["simple"][0]
+    assert chosen.sum() == k and told["sampling_probability"] == pytest.approx(np.full(n, k / n))
+    chosen, told = draws["clusters"][0]
+    n_groups = len(np.unique(groups))
+    picked = min(setting["clusters"], n_groups - 1)
+    assert len(np.unique(groups[chosen])) == picked and not set(groups[chosen]) & set(groups[~chosen])
+    assert told["sampling_probability"] == pytest.approx(np.full(n, picked / n_groups))
+    chosen, told = draws["stratified"][0]
+    _, sizes = np.unique(told["strata"], return_counts=True)
+    assert len(sizes) == max(1, k // setting["cell"]) and np.ptp(sizes) <= 1
+    drawn = np.bincount(told["strata"], chosen)
+    assert list(drawn) == [min(setting["cell"], size) for size in sizes]
+    for design in ("independent", "unequal"):
+        probability = draws[design][0][1]["sampling_probability"]
+        counts = [int(chosen.sum()) for chosen, _ in draws[design]]
+        expected = np.mean([told["sampling_probability"].sum() for _, told in draws[design]])
+        assert np.mean(counts) == pytest.approx(expected, abs=5 * np.sqrt(k / 200)), design
+        ratio = 1.0 if design == "independent" else setting["spread"]
+        assert 0 < probability.min() <= probability.max() <= min(1.0, ratio * probability.min() + 1e-12)
+
+
+def test_references_of_constant_labels_hold_where_the_truth_is_the_constant() -> None:
+    every = np.ones(30, dtype=bool)
+    for value in (0.0, 1.0):
+        y = np.full(30, value)
+        assert _student(y, every, value, 0.95) == (True, 0.0)
+        held, width = _wilson(y, every, value, 0.95)
+        z = stats.norm.ppf(0.975)
+        assert held and width == pytest.approx(z**2 / (30 + z**2))
+
+
+def test_least_squares_on_labels_alone_need_more_rows_than_coefficients() -> None:
+    rng = np.random.default_rng(0)
+    X, chosen = rng.normal(size=(40, 2)), np.zeros(40, dtype=bool)
+    y = X @ [1.0, 2.0] + rng.normal(size=40)
+    chosen[:4] = True
+    assert _labels_alone(y, X, chosen, 2.0, 0.95) is None
+    chosen[:5] = True
+    assert _labels_alone(y, X, chosen, 2.0, 0.95) is not None
+
+
+def test_systems_without_any_success_have_the_whole_range_as_reference() -> None:
+    name = "difference of the pass rates of two systems on items of their own"
+    [claim] = [claim for claim in claims_of("evals") if claim.name == name]
+    for logit in (-40.0, 40.0):
+        found = claim.trial(
+            {"items": 12, "times": 1.0, "logit": logit, "gain": 0.0}, np.random.default_rng(0)
+        )
+        assert found.reference_held is True and found.reference_width == 2.0
+
+
+@pytest.mark.parametrize(("looks", "refused"), [(49, False), (50, True)])
+def test_chunks_and_rounds_want_a_row_for_each_question(looks, refused) -> None:
+    [claim] = [claim for claim in claims_of("holdout") if claim.name == "scores of adaptively chosen models"]
+    for mechanism in ("fresh_chunks", "rounds", "gaussian"):
+        setting = {"n": 50, "looks": looks, "mechanism": mechanism, "analyst": "the same again"}
+        said = False
+        try:
+            claim.trial({**setting, "guess": 0.5, "n_guess": 20, "level": 0.9}, np.random.default_rng(0))
+        except Refused as error:
+            said = not str(error)
+        assert said == (refused and mechanism != "gaussian"), mechanism
+
+
+STUDY = {"n": 60, "level": 0.9, "greed": 0.5, "looks": 9}
+
+
+def study_of(holdout, each=1):
+    return holdout._Study(
+        {**STUDY, "each": each}, np.random.default_rng(0), queries=9, mechanism="guess_and_check", guess=None
+    )
+
+
+SPOILS_NOTICED = {
+    "_ask_score": {"higher", "lower"},
+    "_ask_without_guess": {"higher", "lower"},
+    "_ask_again": {"higher", "lower"},
+    "_ask_difference": {"higher", "lower"},
+    "_ask_sign": {"all found"},
+    "_ask_claim": {"all found"},
+    "_ask_gain": {"all found"},
+    "_ask_best": {"higher", "lower"},
+    "_ask_board": {"higher", "lower"},
+    "_ask_ties": set(),
+    "_ask_function": {"higher", "lower"},
+    "_join": set(),
+}
+"""Releases of a holdout, and the wrong answers that each must notice."""
+
+
+def test_every_release_of_a_holdout_notices_wrong_answers() -> None:
+    holdout = claims_net.module_of("holdout")
+    [claim] = [claim for claim in holdout.CLAIMS if claim.name == "releases of every kind in any order"]
+    found = {ask.__name__: set() for ask in holdout.RELEASES}
+    for ask in holdout.RELEASES:
+        for name in ("higher", "lower", "all found"):
+            with watching("holdout", claim, claims_net.SPOILED[name]):
+                study = study_of(holdout)
+                ask(study)
+                if not study.held:
+                    found[ask.__name__].add(name)
+                study.held = False
+                ask(study)
+                assert not study.held, (ask.__name__, name)
+    assert found == SPOILS_NOTICED
+
+
+@pytest.mark.parametrize("each", [1, 3])
+def test_a_holdout_grows_by_what_was_learned_up_to_four_times(each) -> None:
+    for votes, share in ((-1.0, 0.6), (0.0, 0.6), (1.0, 0.3)):
+        study = study_of(holdout_claims, each)
+        study.votes += votes
+        before = study.n
+        holdout_claims._join(study)
+        labels, clusters = study.labels[before:], before and study.n - before
+        assert len(labels) == clusters == len(study.votes) - before
+        units = round(before / each * share)
+        assert clusters == units if each == 1 else units <= clusters < 2 * each * units
+    for rows, grows in ((4 * each * STUDY["n"], True), (4 * each * STUDY["n"] + 1, False)):
+        study = study_of(holdout_claims, each)
+        study.n = rows
+        holdout_claims._join(study)
+        assert (study.n > rows) is grows
