@@ -202,6 +202,14 @@ def seen(value: Any, notes: Notes, name: str) -> Any:
 class Sides(ast.NodeTransformer):
     """Passes both sides of every comparison, but for one with a word, through ``side``; ``number`` stands for calls of ``float``."""
 
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        """A function that remembers its answers compares at its first call only."""
+        return (
+            node
+            if any("lru_cache" in ast.unparse(d) for d in node.decorator_list)
+            else self.generic_visit(node)
+        )
+
     def visit_Compare(self, node: ast.Compare) -> ast.Compare:
         self.generic_visit(node)
         parts = [node.left, *node.comparators]
