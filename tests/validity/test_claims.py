@@ -517,3 +517,19 @@ def test_a_holdout_grows_by_what_was_learned_up_to_four_times(each) -> None:
         study.n = rows
         holdout_claims._join(study)
         assert (study.n > rows) is grows
+
+
+def test_what_is_claimed_of_coins_is_false() -> None:
+    """Scores above one half, gains above nothing."""
+    [claim] = [
+        claim
+        for claim in claims_net.claims_of("holdout")
+        if claim.name == "releases of every kind in any order"
+    ]
+    holdout = claims_net.module_of("holdout")
+    with watching("holdout", claim) as notes:
+        study = study_of(holdout)
+        holdout._ask_claim(study)
+        holdout._ask_gain(study)
+    assert notes.calls["validate"][0][-2]["at_least"] > 0.5
+    assert notes.calls["validate_gain"][0][-2]["at_least"] >= 0.0
