@@ -675,8 +675,7 @@ def controlled(
     of the labels alone where another correction was asked for by name.
     """
     p = len(labels.params)
-    everyone = np.ones(sample.n_labelled, dtype=np.bool_)
-    units = labelled_units(sample.drawn, everyone)
+    units = labelled_units(sample.drawn, np.ones(sample.n_labelled, dtype=np.bool_))
     margin = max(units - p, 1)
     augmentation = Augmentation() if control is None else control.augmentation
     part, of_labels = sample.labelled_part(augmentation)
