@@ -70,6 +70,11 @@ def test_several_rows_share_the_level() -> None:
         ({"scores": [0.85, 0.85], "looks": 1}, "less than the 2 scores"),
         ({"looks": 4, "rises": 5}, "rises"),
         ({"looks": 0}, "looks"),
+        ({"description_bits": -1}, "description_bits must"),
+        ({"description_bits": math.inf}, "description_bits must"),
+        ({"description_bits": math.nan}, "description_bits must"),
+        ({"candidates": 0}, "candidates must"),
+        ({"candidates": 3, "confidence_level": 2}, "confidence_level must"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(options: dict, message: str) -> None:
@@ -135,7 +140,7 @@ def test_scores_with_more_decimals_than_rows_are_counts() -> None:
     exact = audit_looks(1000, 0.86, decimals=9, scores=[x / 1000 for x in counts])
     record = next(row for row in exact.rows if "list of all" in row.known)
     assert record.nats == pytest.approx(-log_record(counts, 1001.0))
-    with pytest.raises(ValueError, match="no share of n=1000 rows"):
+    with pytest.raises(ValueError, match="No share of n=1000 rows"):
         audit_looks(1000, 0.86, decimals=9, scores=[0.8504, 0.86])
 
 
@@ -341,7 +346,7 @@ def test_counts_and_decimals_as_units_of_a_record() -> None:
         assert nats == pytest.approx(-log_record([50, 53], 101.0))
     # of 150 rows 100 are .667, and .663 is none of them
     assert audit_looks(150, 0.667, decimals=3, scores=[0.667]).looks == 1
-    with pytest.raises(ValueError, match=r"scores has 0\.663, which is no share of n=150 rows"):
+    with pytest.raises(ValueError, match=r"No share of n=150 rows is shown as 0\.663"):
         audit_looks(150, 0.667, decimals=3, scores=[0.667, 0.663])
     with pytest.raises(ValueError, match=r"scores has 0\.6665, which is not rounded to decimals=3"):
         audit_looks(150, 0.667, decimals=3, scores=[0.667, 0.6665])
@@ -395,9 +400,11 @@ def test_scores_are_counts_where_decimals_tell_more_than_rows_do() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             audit_looks(150, 0.5, decimals=2, scores=[0.5, score])
-    with pytest.raises(ValueError, match=r"0\.55, which is no share of n=12 rows"):
+    with pytest.raises(ValueError, match=r"No share of n=12 rows is shown as 0\.55"):
         audit_looks(12, 0.5, decimals=2, scores=[0.5, 0.55])
-    # many decimals may be off by what a float can hold
+    # many decimals may be off by what a float can hold, a hundred-thousandth of the tenth and not half as much again
+    with pytest.raises(ValueError, match="which is not rounded to decimals=10"):
+        audit_looks(10, 0.5, decimals=10, scores=[0.5, 0.5 + 1.25e-15])
     assert audit_looks(10, 0.5, decimals=10, scores=[0.5, 0.5 + 5.55e-16]).looks == 2
     third = audit_looks(
         3, 0.333333333333333, decimals=15, scores=[0.333333333333333, 0.666666666666667 - 2e-16]
@@ -432,3 +439,19 @@ def test_drift_is_replayed_on_halves_of_the_rows() -> None:
     for shape in ((1, 9), (9, 1)):
         with pytest.raises(ValueError, match=r"results must have shape \(models, rows\), got"):
             estimate_drift(np.ones(shape))
+
+
+def test_scores_that_are_cut_off_are_the_counts_below_which_they_begin() -> None:
+    """Of 150 rows one is .00667: .007 where it is rounded, and .006 where it is cut off; the other is no share."""
+    for truncated, shown, other in ((False, 0.007, 0.006), (True, 0.006, 0.007)):
+        audit = audit_looks(150, shown, decimals=3, scores=[0.02, shown], truncated=truncated)
+        record = next(row for row in audit.rows if "list of all" in row.known)
+        assert record.nats == pytest.approx(-log_record([3, 1], 151.0))
+        with pytest.raises(ValueError, match=rf"No share of n=150 rows is shown as {other}"):
+            audit_looks(150, shown, decimals=3, scores=[other, shown], truncated=truncated)
+
+
+def test_a_source_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("score\n0.5\n")
+    with pytest.raises(ValueError, match="source must be one of"):
+        read_scores(tmp_path / "a.csv", source="csv")  # type: ignore[arg-type]

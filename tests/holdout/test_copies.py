@@ -17,6 +17,7 @@ from validstats.holdout import (
     Ledger,
     ReusableHoldout,
 )
+from validstats.holdout.asking import desk
 
 
 def test_clone_and_get_params_work():
@@ -35,6 +36,8 @@ def test_a_calibrated_holdout_in_memory_refuses_copies():
         pickle.dumps(rh)
     with pytest.raises(TypeError, match="cannot be"):
         copy.deepcopy(rh)
+    with pytest.raises(TypeError, match="cannot be pickled or deep-copied"):
+        rh.desk_.parts.__getstate__()  # before anything is sealed
 
 
 def test_pickles_share_the_budget_and_hide_the_rows(tmp_path):
@@ -79,3 +82,11 @@ def test_a_pickle_needs_no_metric_that_can_be_pickled(tmp_path, metric):
     path = Ledger.create(tmp_path / "study.ledger").path
     other = pickle.loads(pickle.dumps(make(path, metric=metric, mechanism="description_length")))
     assert other.infer(MODEL).question == f"{other.desk_.chosen(None).name}: LogisticRegression"
+
+
+def test_rows_of_one_copy_at_a_time_are_open(tmp_path):
+    """A process that is sent many copies keeps the rows of the last."""
+    for name, X in (("one", X_HOLD), ("two", np.cumsum(X_HOLD, axis=0))):
+        rh = pickle.loads(pickle.dumps(make(Ledger.create(tmp_path / f"{name}.ledger").path, X=X)))
+        assert np.array_equal(np.sort(rh.desk_.parts.reusable.X[:, 0]), np.sort(X[:, 0]))
+        assert len(desk._OPENED) == 1

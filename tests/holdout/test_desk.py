@@ -292,6 +292,8 @@ def test_rows_are_put_below_others_of_their_kind() -> None:
     assert stacked(frames).index.tolist() == [0, 1, 2]
     named = [frame.set_axis([f"r{k}{i}" for i in range(len(frame))]) for k, frame in enumerate(frames)]
     assert stacked(named).index.tolist() == ["r00", "r01", "r10"]
+    for mixed, index in (([frames[0], named[1]], [0, 1, "r10"]), ([named[0], frames[1]], ["r00", "r01", 0])):
+        assert stacked(mixed).index.tolist() == index
     with pytest.raises(ValueError, match="must have the columns of the holdout, in the same order"):
         stacked([frames[0], frames[1][["b", "a"]]])
     with pytest.raises(ValueError, match=r"got shapes \[\(2, 2\), \(1, 3\)\]"):
@@ -561,6 +563,9 @@ def test_the_best_possible_score_may_be_guessed_on_every_scale() -> None:
         np.arange(60_000) % 3 - 1,
         np.arange(60_000) % 256 - 128,
         np.arange(60_000) % 257 - 128,
+        np.arange(60_000) % 257 - 129,
+        (np.arange(180_000) % 3).reshape(60_000, 3),
+        (np.arange(180_000) % 3).reshape(3, 60_000).T,
         (np.arange(60_000) % 3).astype(np.uint64),
         np.arange(60_000) % 3 == 1,
         np.linspace(0, 1, 60_000),

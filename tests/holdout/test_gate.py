@@ -16,7 +16,7 @@ from validstats.exceptions import BudgetExhaustedError, LedgerTamperedError
 from validstats.holdout import Ledger, ReusableHoldout
 from validstats.holdout.asking.gate import Gate, _Predictions
 from validstats.holdout.budget import VAULT_SHARE
-from validstats.holdout.widths import certify_gain, contrast_lower, start_upper
+from validstats.holdout.widths import BitCode, certify_gain, contrast_lower, start_upper
 
 N = len(Y_HOLD)
 START = np.zeros(N, dtype=int)
@@ -60,6 +60,9 @@ def test_proposals_use_no_declared_queries_and_no_number_is_declared() -> None:
         gate.ask(better(0.3, seed))
     assert rh.infer(MODEL).left["queries"] == 1
     assert 0.0 < rh.nats_ < 20.0
+    gate.certify(go_on=True)
+    gate.certify()
+    assert rh.infer(1 - MODEL.predict(X_HOLD), guess=0.5).left["queries"] == 0
 
 
 def test_a_probability_of_ones_own_makes_expected_bits_cheap() -> None:
@@ -88,6 +91,9 @@ def test_the_vault_certifies_once() -> None:
     gate.ask(better(0.9))
     answer = gate.final()
     assert 0.1 < float(answer) == answer.conf_low < 0.5 and answer.guarantee.holds
+    assert answer.conf_high == 1.0 and gate.status["ended"]
+    with pytest.raises(BudgetExhaustedError, match="this gate was ended"):
+        gate.ask(better(0.95))
     with pytest.raises(BudgetExhaustedError, match="the vault was opened"):
         gate.final()
     with pytest.raises(ValueError, match="needs a vault"):
@@ -219,6 +225,10 @@ def test_a_gate_needs_a_mechanism_that_hosts_it() -> None:
         make(mechanism="gaussian").gate(START)
     with pytest.raises(ValueError, match="margin"):
         make().gate(START, margin=-1.0)
+    losses = make(metric="brier")
+    with pytest.raises(ValueError, match="'brier' failed with ValueError on the predictions of this target"):
+        losses.gate(START + 2.0)
+    assert losses.nats_ == 0.0 and losses.ledger_.entries()[-1].release != "open"
 
 
 def test_a_ledger_keeps_the_start_the_present_model_and_the_last_proposal() -> None:
@@ -234,6 +244,15 @@ def test_a_ledger_keeps_the_start_the_present_model_and_the_last_proposal() -> N
     for name in names[:2]:
         with pytest.raises(LedgerTamperedError, match="an attachment was edited or removed"):
             ledger.attachment(name)  # is not there any more
+    kept = [gate._record()["start"], names[-1]]
+    gate.certify()
+    another = holdout.gate(
+        np.where(np.arange(2000) < 300, y, 0)
+    )  # a gate that follows begins with its own start
+    assert ledger.attachment(another._record()["start"])
+    for name in kept:
+        with pytest.raises(LedgerTamperedError, match="an attachment was edited or removed"):
+            ledger.attachment(name)
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "error"])
@@ -326,3 +345,15 @@ def test_predictions_of_words_and_of_two_parts_come_back_as_they_were() -> None:
     assert gate.status["proposals"] == 1  # a copy of the present model is no proposal
     alone = make().gate(START)
     assert _Predictions.of(alone.desk, START, alone.metric).units(alone.desk, alone.metric)[1] is None
+
+
+def test_every_bit_is_paid_by_what_the_bits_before_it_were() -> None:
+    rh = make()
+    gate, code = rh.gate(START), BitCode()
+    for seed, share in enumerate((0.3, 0.2, 0.8, 0.3, 0.25)):
+        before = rh.nats_
+        kept = gate.ask(better(share, seed))
+        assert rh.nats_ - before == pytest.approx(-code.log_probability(kept))
+        code = code.after(kept)
+    assert gate.status["kept"] == 1
+    assert len(gate._known) == 3  # values of the start, of the model that is kept and of the last proposal

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics
 
-from validstats.holdout import ReusableHoldout
+from validstats.holdout import Ledger, ReusableHoldout
 from validstats.holdout.asking import (
     check_finite_bounds,
     check_labels,
@@ -27,7 +27,7 @@ from validstats.holdout.asking.metrics import (
     squared_error,
     subgroup_accuracy,
 )
-from validstats.holdout.asking.whole import WHOLE_METRICS, r2
+from validstats.holdout.asking.whole import WHOLE_METRICS, WholeMetric, _FScore, r2
 from validstats.holdout.widths import (
     auc_interval,
     average_precision_interval,
@@ -116,6 +116,11 @@ def test_scores_of_all_rows_together_are_scikit_learns() -> None:
         ("balanced_accuracy", 11 / 30),
     ):
         assert WHOLE_METRICS[name].score(Y, said) == pytest.approx(value)
+    for beta in (0.5, 2.0, 3.0):
+        assert _FScore(beta)(Y, said) == pytest.approx(metrics.fbeta_score(Y, said, beta=beta))
+    # one row of the second class, found or not
+    one = np.array([0, 1, 0])
+    assert [WHOLE_METRICS["recall"].score(one, found) for found in (one, 1 - one)] == [1.0, 0.0]
     assert WHOLE_METRICS["auc"].score(Y, SCORES) == pytest.approx(metrics.roc_auc_score(Y, SCORES))
     assert WHOLE_METRICS["average_precision"].score(Y, SCORES) == pytest.approx(
         metrics.average_precision_score(Y, SCORES)
@@ -224,6 +229,8 @@ def test_values_of_named_metrics_are_those_of_their_formulas() -> None:
     # half the sum of (p_k - [k = y])^2; a class that training rows do not have has probability 0
     assert NAMED_METRICS["brier"].values(y, probabilities).tolist() == [0.1875, 0.0, 1.0, 1.0]
     assert NAMED_METRICS["neg_brier_score"].values(y, probabilities).tolist() == [-0.1875, 0.0, -1.0, -1.0]
+    # what adds up to more than one is no worse than what is wrong with certainty
+    assert NAMED_METRICS["brier"].values(np.array([-1, 0]), np.ones((2, 3))).tolist() == [1.0, 1.0]
     log = log_loss(clip=0.125).values(y, probabilities)
     assert log == pytest.approx([math.log(2), 0.0, math.log(8), math.log(8)])
     # one column of probabilities is of the second class; the last class and one beyond it
@@ -320,8 +327,14 @@ def test_scores_are_moved_to_the_unit_interval_and_back() -> None:
     metric = Metric(name="grade", rows=lambda y, prediction, X: y, bounds=(1.0, 5.0))
     assert (metric.to_unit(2.0), metric.from_unit(0.25), rescaling((1.0, 5.0))(0.25)) == (0.25, 2.0, 2.0)
     assert metric.score(np.array([1.0, 5.0, 3.0]), np.zeros(3)) == 3.0
+    for bounds in ((0.0, 1.5), (1.0, 2.5), (-0.5, 1.0), (-1.0, 2.0), (0.0, 1.0), (2.0, 3.0)):
+        scale, middle = Metric(name="scale", rows=metric.rows, bounds=bounds), sum(bounds) / 2
+        assert (scale.to_unit(middle), scale.to_unit(bounds[1]), scale.from_unit(0.5)) == (0.5, 1.0, middle)
     slack = 4e-12
     assert metric.values(np.array([1 - slack / 2, 5 + slack / 2]), np.zeros(2)).tolist() == [1.0, 5.0]
+    # at one end alone too
+    assert metric.values(np.array([1 - slack / 2, 2.0]), np.zeros(2)).tolist() == [1.0, 2.0]
+    assert metric.values(np.array([2.0, 5 + slack / 2]), np.zeros(2)).tolist() == [2.0, 5.0]
     for wrong in ([1.0 - 2 * slack], [5.0 + 2 * slack], [math.nan]):
         with pytest.raises(ValueError, match=r"outside its declared bounds \[1, 5\] or NaN"):
             metric.values(np.array(wrong), np.zeros(1))
@@ -329,3 +342,21 @@ def test_scores_are_moved_to_the_unit_interval_and_back() -> None:
         Metric(name="one", rows=lambda y, prediction, X: y[:1]).values(np.zeros(2), np.zeros(2))
     with pytest.raises(ValueError, match="must return numbers"):
         Metric(name="words", rows=lambda y, prediction, X: ["a", "b"]).values(np.zeros(2), np.zeros(2))
+
+
+def test_ends_beyond_the_scale_of_a_score_are_cut_to_it() -> None:
+    """An interval of one's own that knows no bounds answers like one that does."""
+
+    def answer(low: float, high: float) -> tuple[float, ...]:
+        metric = WholeMetric(
+            name="own", measure=lambda y, said: 0.9, bound=lambda y, said, level: (low, high), classes=2
+        )
+        holdout = ReusableHoldout(
+            mechanism="description_length", random_state=0, ledger=Ledger.in_memory(secret=b"the same")
+        )
+        holdout.calibrate(np.zeros((200, 1)), np.arange(200) % 2)
+        found = holdout.infer(np.zeros(200, int), metric=metric)
+        return found.value, *found.bounds, found.nats
+
+    assert answer(0.8, 1.2) == answer(0.8, 1.0)
+    assert answer(-0.3, 0.2) == answer(0.0, 0.2)

@@ -234,6 +234,11 @@ def test_the_figure() -> None:
         ({"n": 100, "queries": 5, "rounds": 0}, "rounds must be at least 1"),
         ({"n": 100, "queries": 5, "release": "rank"}, "release must be one of"),
         ({"n": 100, "queries": 5, "analysis": "dwork2015"}, "analysis must be one of"),
+        # whether a mechanism of the release has analyses or not
+        (
+            {"n": 100, "queries": 5, "analysis": "dwork2015", "release": "difference"},
+            "analysis must be one of",
+        ),
         ({"n": 100, "queries": 5, "confidence_level": 0.4}, "confidence_level must be at least 0.5"),
         ({"n": 100, "queries": 5, "confidence_level": 95}, "confidence_level"),
         ({"n": 100, "queries": 5, "release": "leaderboard", "baseline": 0.0}, "baseline"),

@@ -242,6 +242,9 @@ def test_mechanisms_that_host_nothing_answer_by_what_they_have():
     claimed = noisy.validate(right(0.99), at_least=0.2)
     assert claimed.passed and claimed.left["queries"] == 2
     assert not noisy.validate(right(0.3), at_least=0.9).passed
+    # the low end itself is confirmed
+    assert plain(mechanism="gaussian", queries=8).infer(right(0.0)).bounds[0] == 0.0
+    assert plain(mechanism="gaussian", queries=8).validate(right(0.0), at_least=0.0).passed
     with pytest.raises(ValueError, match=r"compare\(release='sign'\) needs mechanism='guess_and_check'"):
         noisy.compare(HALF, HALF, release="sign")
 

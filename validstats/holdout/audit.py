@@ -19,7 +19,6 @@ from validstats.guarantee import Guarantee
 from validstats.holdout.widths import cell_interval, log_binomial, log_near_code, rounded_counts
 from validstats.intake import (
     alpha_fraction,
-    check_confidence_level,
     check_in_range,
     check_matrix,
     check_positive_int,
@@ -286,7 +285,6 @@ def audit_looks(
     """
     check_positive_int(n, "n")
     check_positive_int(decimals, "decimals", minimum=0, maximum=15)
-    check_confidence_level(confidence_level)
     low, high = rounded_counts(score, decimals, n, truncated=truncated)
     if scores is not None:
         scores = check_vector(scores, "scores").tolist()
@@ -300,7 +298,7 @@ def audit_looks(
             "these numbers are all that was learned from the test set",
         ))  # fmt: skip
     if scores is not None:
-        units, values = _units(scores, decimals, score, n)
+        units, values = _units(scores, decimals, score, n, truncated)
         ways.append((
             f"the list of all {len(units)} scores in order",
             -log_record(units, values),
@@ -387,23 +385,23 @@ def _number_of_looks(looks: int | None, scores: Sequence[float] | None) -> int |
     return len(scores) if looks is None else check_positive_int(looks, "looks")
 
 
-def _units(scores: Sequence[float], decimals: int, score: float, n: int) -> tuple[list[int], float]:
+def _units(
+    scores: Sequence[float], decimals: int, score: float, n: int, truncated: bool
+) -> tuple[list[int], float]:
     """Scores as whole numbers, and how many there could be: units of the last decimal, or counts where those are fewer."""
+    # a score that is shown with more decimals than n has digits tells its count
     fine = 10.0**decimals > n
     scale = float(n) if fine else 10.0**decimals
-    units = []
+
+    def unit_of(value: float) -> int:
+        return rounded_counts(value, decimals, n, truncated=truncated)[0] if fine else round(value * scale)
+
     for value in scores:
-        check_in_range(float(value), "scores", 0.0, 1.0)
-        unit = round(float(value) * scale)
-        if abs(float(value) * 10.0**decimals - round(float(value) * 10.0**decimals)) > 1e-6 * 10.0 ** max(
-            decimals - 9, 0
-        ):
+        check_in_range(value, "scores", 0.0, 1.0)
+        if abs(value * 10.0**decimals - round(value * 10.0**decimals)) > 1e-6 * 10.0 ** max(decimals - 9, 0):
             raise ValueError(f"scores has {value!r}, which is not rounded to decimals={decimals}.")
-        # a score that is shown with more decimals than n has digits tells its count
-        if fine and abs(float(value) * n - unit) > 0.5 * n * 10.0**-decimals + 1e-6:
-            raise ValueError(f"scores has {value!r}, which is no share of n={n} rows.")
-        units.append(unit)
-    if round(score * scale) not in units:
+    units = [unit_of(value) for value in scores]
+    if unit_of(score) not in units:
         raise ValueError(
             f"score={score!r} is not among the scores that are listed; the list must be complete."
         )
