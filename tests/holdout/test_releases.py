@@ -24,6 +24,7 @@ from tests.holdout.study import (
 from validstats.holdout import Ledger, ReusableHoldout, absolute_error
 from validstats.holdout.asking.metrics import NAMED_METRICS
 from validstats.holdout.asking.releases import _two_sides
+from validstats.holdout.asking.whole import WholeMetric
 from validstats.holdout.mechanisms import DIFFERENCE_CELL, Release
 from validstats.holdout.widths import (
     capital_interval,
@@ -392,6 +393,18 @@ def test_a_score_of_all_rows_has_the_level_that_is_left():
     cell = free_cell(low, high, 1000, (), None)
     assert (answer.value, *answer.bounds) == pytest.approx((cell.value, cell.low, cell.high))
     assert answer.nats == pytest.approx(-math.log1p(-math.exp(share)) - cell.log_code)
+    levels = []
+
+    def bound(truth, said, log_alpha):
+        levels.append(log_alpha)
+        return 0.0, 1.0
+
+    own = WholeMetric(name="own", measure=lambda truth, said: 0.5, bound=bound, classes=2)
+    before_the_last_question()[0].infer(right(0.8), metric=own)
+    session = plain(queries=7).desk_.books.look()
+    plain(queries=7).infer(right(0.8), metric=own)
+    assert levels[1] == pytest.approx(session.log_level + log_coded_share(7), abs=1e-9)
+    assert levels[0] == pytest.approx(level, abs=1e-9)
 
 
 def test_a_board_of_errors_is_that_of_what_is_right_upside_down():
