@@ -138,6 +138,12 @@ def test_a_query_of_any_function():
     answer = rh.query(lambda X, y: np.clip(X[:, 0], -2, 2), bounds=(-2, 2))
     assert answer.bounds[0] < 0 < answer.bounds[1]
     assert rh.infer(lambda X, y: y.astype(float)).bounds[0] < 0.5
+    # training rows are the guess where there are any, and none is needed
+    known = {
+        fit: make(mechanism="guess_and_check", fit=fit).query(lambda X, y: y == 1) for fit in (True, False)
+    }
+    assert known[False].passed is None and known[True].passed is not None
+    assert known[True].nats < known[False].nats - 3.0
 
 
 def test_score_many_names_the_predictions_that_fit_no_row():

@@ -381,6 +381,11 @@ def test_ties_are_those_of_the_level_that_is_left(metric):
     units = np.array([(t == HALF)[holdout.desk_.parts.reusable.given].astype(float) for t in targets])
     expected = tied_models(units, level, binary=metric != "brier")
     assert answer.tied == tuple(expected) and 1 < len(expected) < len(targets) and not answer.passed
+    if metric == "accuracy":  # with ten questions left each has a small share of the level
+        fresh = plain()
+        whole, share_of_ten = fresh.desk_.books.look().log_level, log_coded_share(10)
+        tied = [tied_models(units, whole + by, binary=True) for by in (share_of_ten, 0.0)]
+        assert fresh.ties(targets).tied == tuple(tied[0]) and len(tied[0]) > len(tied[1])
     nats = -math.log1p(-math.exp(share)) - log_board_outcome(len(targets), len(expected))
     assert answer.nats == pytest.approx(nats)
 
@@ -572,3 +577,17 @@ def test_a_gain_in_losses_is_confirmed_where_the_paired_claim_is():
         passed.append(holdout.validate_gain(first, second, at_least=gain, metric="brier").passed)
         assert passed[-1] is bool(expected.passed)
     assert passed == sorted(passed, reverse=True) and 2 < sum(passed) < 30
+
+
+def test_claims_of_scores_and_of_gains_are_counted_apart():
+    """A ledger keeps the state of each under a name of its own."""
+    holdout = plain()
+    for ask, names in (
+        (lambda: holdout.validate(right(0.8), at_least=0.5), ["sparse_validate"]),
+        (
+            lambda: holdout.validate_gain(right(0.8), right(0.6), at_least=0.0),
+            ["paired_validate", "sparse_validate"],
+        ),
+    ):
+        assert ask().passed
+        assert sorted(holdout.desk_.books.look().state["mechanisms"]) == names
