@@ -200,17 +200,19 @@ def test_counting_from_limit_to_limit_is_the_path_count(sizes) -> None:
 
 
 def test_the_compiled_random_subsets_are_the_plain_ones_and_subsets() -> None:
-    lengths = np.array([0, 3, 1, 5, 0, 2, 11])
-    found = random_subsets(11, lengths, np.uint64(2**63 + 17))
-    assert np.array_equal(found, random_subsets_plain(11, lengths, np.uint64(2**63 + 17)))
-    parts = np.split(found, np.cumsum(lengths)[:-1])
+    lengths, counts = np.array([0, 3, 1, 5, 2, 0, 2, 11]), np.array([4, 2, 3, 0, 1, 2, 1, 1])
+    found = random_subsets(11, lengths, counts, np.uint64(2**63 + 17))
+    assert np.array_equal(found, random_subsets_plain(11, lengths, counts, np.uint64(2**63 + 17)))
+    # a row has the same subset however rows before it are grouped, and whether or not they are listed
+    alone = random_subsets(11, np.array([0, 11]), np.array([13, 1]), np.uint64(2**63 + 17))
+    assert np.array_equal(found[-11:], alone)
+    parts = np.split(found, np.cumsum(np.repeat(lengths, counts))[:-1])
     assert all(np.unique(part).size == part.size and (part < 11).all() for part in parts)
     assert sorted(parts[-1].tolist()) == list(range(11))
 
 
 def test_random_subsets_are_uniform() -> None:
-    lengths = np.full(60_000, 2)
-    pairs = random_subsets(5, lengths, np.uint64(3)).reshape(-1, 2)
+    pairs = random_subsets(5, np.array([2]), np.array([60_000]), np.uint64(3)).reshape(-1, 2)
     counts = np.bincount(5 * pairs[:, 0] + pairs[:, 1], minlength=25).reshape(5, 5)
     assert (np.diag(counts) == 0).all()
     off = counts[~np.eye(5, dtype=bool)]
@@ -220,11 +222,12 @@ def test_random_subsets_are_uniform() -> None:
 
 def test_the_compiled_mean_tails_are_the_plain_ones() -> None:
     rng = np.random.default_rng(5)
-    m, sizes = 6, np.sort(rng.integers(0, 7, size=300))
+    m, sizes = 6, np.arange(7)
+    counts = np.array([20, 31, 0, 44, 1, 60, 90])
     lengths = np.where(sizes > 3, m - sizes, sizes)
-    index = random_subsets(m, lengths, np.uint64(1))
+    index = random_subsets(m, lengths, counts, np.uint64(1))
     values = np.sort(rng.random((6, 20)), axis=1)[:, ::-1].copy()
-    options = (index, lengths, sizes, np.full(6, -2.0), np.linspace(0.2, 0.5, 6), values)
+    options = (index, sizes, counts, lengths, np.full(6, -2.0), np.linspace(0.2, 0.5, 6), values)
     for batch in (rng.normal(size=m), np.full(m, 9.0), np.full(m, -9.0)):
         assert mean_tails(batch, *options) == pytest.approx(mean_tails_plain(batch, *options), rel=1e-12)
 

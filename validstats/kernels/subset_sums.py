@@ -45,8 +45,9 @@ def subset_sum_counts(draws, values, first, origin, step, above, below):  # type
             values[chosen], values[last] = values[last], values[chosen]
 
 
-def random_subsets_plain(m, lengths, seed):  # type: ignore[no-untyped-def]
+def random_subsets_plain(m, lengths, counts, seed):  # type: ignore[no-untyped-def]
     """:func:`random_subsets` without a compiler: one place of all orders at a time."""
+    lengths = np.repeat(lengths, counts)
     longest, rows = int(lengths.max(initial=0)), np.arange(lengths.size)
     order = np.tile(np.arange(m, dtype=np.int32), (lengths.size, 1))
     for place in range(longest):
@@ -61,32 +62,38 @@ def random_subsets_plain(m, lengths, seed):  # type: ignore[no-untyped-def]
 
 
 @functools.partial(jit, plain=random_subsets_plain)
-def random_subsets(m, lengths, seed):  # type: ignore[no-untyped-def]
-    """The first places of a random order of 0..m-1 for each length, one after the other."""
-    out = np.empty(lengths.sum(), dtype=np.int32)
+def random_subsets(m, lengths, counts, seed):  # type: ignore[no-untyped-def]
+    """The first places of a random order of 0..m-1, as many for each of so many rows, one row after the other."""
+    out = np.empty((lengths * counts).sum(), dtype=np.int32)
     order = np.arange(m).astype(np.int32)
     others = np.empty(m, dtype=np.int64)
-    start = 0
-    for row in range(lengths.size):
-        for place in range(lengths[row]):
-            # place j of row i has its own number, so that it is the same for every length and size
-            z = np.uint64(seed) + (np.uint64(row) * np.uint64(65536) + np.uint64(place)) * _GOLDEN
-            z = (z ^ (z >> _S30)) * _FIRST
-            z = (z ^ (z >> _S27)) * _SECOND
-            z ^= z >> _S31
-            other = place + int((z >> _S11) * 2.0**-53 * (m - place))
-            order[place], order[other] = order[other], order[place]
-            others[place] = other
-            out[start + place] = order[place]
-        for place in range(lengths[row] - 1, -1, -1):
-            other = others[place]
-            order[place], order[other] = order[other], order[place]
-        start += lengths[row]
+    start, end = 0, 0
+    for run in range(lengths.size):
+        length, first = lengths[run], end
+        end += counts[run]
+        if length == 0:
+            continue
+        for row in range(first, end):
+            for place in range(length):
+                # place j of row i has its own number, so that it is the same for every length and size
+                z = np.uint64(seed) + (np.uint64(row) * np.uint64(65536) + np.uint64(place)) * _GOLDEN
+                z = (z ^ (z >> _S30)) * _FIRST
+                z = (z ^ (z >> _S27)) * _SECOND
+                z ^= z >> _S31
+                other = place + int((z >> _S11) * 2.0**-53 * (m - place))
+                order[place], order[other] = order[other], order[place]
+                others[place] = other
+                out[start + place] = order[place]
+            for place in range(length - 1, -1, -1):
+                other = others[place]
+                order[place], order[other] = order[other], order[place]
+            start += length
     return out
 
 
-def mean_tails_plain(batch, index, lengths, sizes, origin, step, values):  # type: ignore[no-untyped-def]
+def mean_tails_plain(batch, index, sizes, counts, lengths, origin, step, values):  # type: ignore[no-untyped-def]
     """:func:`mean_tails` without a compiler."""
+    sizes, lengths = np.repeat(sizes, counts), np.repeat(lengths, counts)
     sums = np.add.reduceat(np.append(batch[index], 0.0), np.cumsum(lengths) - lengths)
     sums[lengths == 0] = 0.0
     sums = np.where(sizes > batch.size // 2, batch.sum() - sums, sums)
@@ -99,31 +106,33 @@ def mean_tails_plain(batch, index, lengths, sizes, origin, step, values):  # typ
 
 
 @functools.partial(jit, plain=mean_tails_plain)
-def mean_tails(batch, index, lengths, sizes, origin, step, values):  # type: ignore[no-untyped-def]
-    """Mean and spread, over subsets of a batch in the order of their sizes, of the tail function of their size at their sum."""
+def mean_tails(batch, index, sizes, counts, lengths, origin, step, values):  # type: ignore[no-untyped-def]
+    """Mean and spread, over subsets of a batch, of the tail function of their size at their sum; so many subsets of each size."""
     last = values.shape[1] - 1
     whole = batch.sum()
-    mean, square, start = 0.0, 0.0, 0
-    value, before, inverse = 1.0, 0, 0.0
-    for i in range(lengths.size):
-        first, size = start, sizes[i]
-        start += lengths[i]
-        if size != before:
-            inverse = 1.0 / step[size - 1]
+    mean, square, start, points = 0.0, 0.0, 0, 0
+    for run in range(sizes.size):
+        size, length = sizes[run], lengths[run]
         # all rows, or none: one value for all points of this size
-        if size > 0 and (lengths[i] > 0 or size != before):
-            total = 0.0
-            for place in range(first, start):
-                total += batch[index[place]]
-            if size > batch.size // 2:  # the list is that of the rows outside the subset
-                total = whole - total
-            place_of = (total - origin[size - 1]) * inverse
-            cell = int(min(max(np.floor(place_of), 0.0), last - 1.0))
-            left = values[size - 1, cell]
-            # left of the first knot the first slope goes on; right of the last one the value stays
-            value = left + min(place_of - cell, float(last - cell)) * (values[size - 1, cell + 1] - left)
-        before = size
-        mean += value
-        square += value * value
-    mean /= lengths.size
-    return mean, np.sqrt(max(square / lengths.size - mean * mean, 0.0))
+        different = counts[run] if length > 0 else 1
+        weight = counts[run] // max(different, 1)
+        points += counts[run]
+        inverse = 1.0 / step[size - 1]
+        for _ in range(different):
+            value = 1.0
+            if size > 0:
+                total = 0.0
+                for place in range(start, start + length):
+                    total += batch[index[place]]
+                if size > batch.size // 2:  # the list is that of the rows outside the subset
+                    total = whole - total
+                place_of = (total - origin[size - 1]) * inverse
+                cell = int(min(max(np.floor(place_of), 0.0), last - 1.0))
+                left = values[size - 1, cell]
+                # left of the first knot the first slope goes on; right of the last one the value stays
+                value = left + min(place_of - cell, float(last - cell)) * (values[size - 1, cell + 1] - left)
+            start += length
+            mean += weight * value
+            square += weight * value * value
+    mean /= points
+    return mean, np.sqrt(max(square / points - mean * mean, 0.0))

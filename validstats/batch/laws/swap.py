@@ -113,6 +113,7 @@ class _SubsetLaw:
     outside: float
 
 
+@lru_cache(maxsize=16)
 def _subset_weights(n: int, m: int) -> Float1D:
     """Hypergeometric probabilities of the number k of calibration scores in an m-subset of all, for k = 0..m."""
     k = np.arange(min(n, m), dtype=np.float64)
@@ -269,20 +270,23 @@ _upper_limits = lru_cache(maxsize=8)(_UpperLimits)
 class _Points:
     """Random subsets of batch positions, as index lists of the smaller of each subset and its complement."""
 
-    sizes: Int1D
-    lengths: Int1D
+    sizes: Int1D  # sizes of the subsets, in increasing order
+    counts: Int1D  # how many subsets have each size
+    lengths: Int1D  # length of each of their lists
     index: Int1D
 
     @classmethod
-    def drawn(cls, sizes: Int1D, m: int, seed: int, stream: int) -> _Points:
-        """Uniform subsets of a batch of m, of the given sizes in increasing order."""
+    def drawn(cls, sizes: Int1D, counts: Int1D, m: int, seed: int, stream: int) -> _Points:
+        """Uniform subsets of a batch of m, so many of each of the sizes."""
         lengths = np.where(sizes > m // 2, m - sizes, sizes)
         key = np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)[0]
-        return cls(sizes, lengths, random_subsets(m, lengths, key))
+        return cls(sizes, counts, lengths, random_subsets(m, lengths, counts, key))
 
     def mean(self, batch: Float1D, tails: _Tails) -> tuple[float, float]:
         """Mean and spread of the convex tail of each subset's size at its sum."""
-        return mean_tails(batch, self.index, self.lengths, self.sizes, tails.origin, tails.step, tails.values)
+        return mean_tails(
+            batch, self.index, self.sizes, self.counts, self.lengths, tails.origin, tails.step, tails.values
+        )
 
 
 @lru_cache(maxsize=16)
@@ -290,9 +294,14 @@ def _quadrature(n: int, m: int, first: int, last: int, seed: int) -> tuple[_Poin
     """Subset sizes from their law, restricted to the range, and uniform subsets of the batch; and a few others for a first look."""
     weights = _subset_weights(n, m)[first : last + 1]
     steps = np.cumsum(weights)
-    places = np.searchsorted(_sorted_uniforms(seed), steps[:-1] / steps[-1])
-    sizes = np.repeat(np.arange(first, last + 1), np.diff(places, prepend=0, append=_POINTS))
-    return _Points.drawn(sizes, m, seed, 2), _Points.drawn(sizes[_STRIDE // 2 :: _STRIDE], m, seed, 3)
+    # the points up to each size, of all and of every 25th
+    ends = np.append(np.searchsorted(_sorted_uniforms(seed), steps[:-1] / steps[-1]), _POINTS)
+    few = (ends + _STRIDE - 1 - _STRIDE // 2) // _STRIDE
+    sizes = np.arange(first, last + 1)
+    return (
+        _Points.drawn(sizes, np.diff(ends, prepend=0), m, seed, 2),
+        _Points.drawn(sizes, np.diff(few, prepend=0), m, seed, 3),
+    )
 
 
 @lru_cache(maxsize=16)
