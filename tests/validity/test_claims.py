@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -533,3 +535,135 @@ def test_what_is_claimed_of_coins_is_false() -> None:
         holdout._ask_gain(study)
     assert notes.calls["validate"][0][-2]["at_least"] > 0.5
     assert notes.calls["validate_gain"][0][-2]["at_least"] >= 0.0
+
+
+def test_searches_of_a_gate_propose_what_they_say() -> None:
+    """One label in turn, blocks as wide as the root, three labels, anything, and every fifth time the majority."""
+    study = study_of(holdout_claims)
+    n, guess = study.n, np.arange(study.n) % 2
+    study.votes = np.tile([1.0, -1.0, 0.0], n)[:n]
+    majority = (np.arange(n) % 3 == 0).astype(int)
+    for step in (0, 1, 4, 5, 6, n - 1, n, n + 1, 2 * n + 7):
+        found = {
+            name: holdout_claims._proposals(name, study, guess, step) for name in holdout_claims.SEARCHES
+        }
+        changed = {name: np.flatnonzero(proposal != guess) for name, proposal in found.items()}
+        assert all(set(proposal) <= {0, 1} for proposal in found.values())
+        assert changed["one label at a time"].tolist() == [step % n]
+        assert (len(changed["blocks"]), len(changed["near copies"])) == (math.isqrt(n), 3)
+        assert n / 4 < len(changed["many seeds"]) < 3 * n / 4
+        assert not np.array_equal(found["many seeds"], majority)
+        assert np.array_equal(found["sign aggregation"], majority) is (step % 5 == 0)
+    assert np.array_equal(guess, np.arange(n) % 2)
+
+
+def test_one_kind_of_release_is_asked_again_and_again_before_the_others(monkeypatch) -> None:
+    """For half of the declared questions, where repeats are drawn; two questions more than were declared are tried."""
+    asked: list[int] = []
+    kinds = tuple(lambda study, k=k: asked.append(k) for k in range(12))
+    monkeypatch.setattr(holdout_claims, "RELEASES", kinds)
+    orders = {}
+    for repeats in (False, True):
+        asked.clear()
+        setting = {**STUDY, "mechanism": "guess_and_check", "repeats": repeats, "vault": 0.0}
+        holdout_claims._mixed_trial(setting, np.random.default_rng(2))
+        orders[repeats] = list(asked)
+    any_order = orders[False]
+    assert len(any_order) == STUDY["looks"] + 2
+    first = any_order[0]
+    assert not {first} & set(any_order[1:5])
+    assert orders[True] == [first] * 4 + any_order[4:]
+
+
+class Said:
+    """An answer that a study hears: a number, a bit, a winner."""
+
+    bounds = None
+
+    def __init__(self, value=math.nan, passed=None, winner=None) -> None:
+        self.value, self.passed, self.winner = value, passed, winner
+
+    def __float__(self) -> float:
+        return self.value
+
+
+@pytest.mark.parametrize(
+    ("ask", "answers"),
+    [
+        ("_ask_score", {0.6: True, 0.5: False, 0.4: False}),
+        ("_ask_without_guess", {0.6: True, 0.5: False, 0.4: False}),
+        ("_ask_difference", {0.1: True, 0.0: False, -0.1: False}),
+        ("_ask_claim", {"yes": True, "no": False}),
+        ("_ask_board", {"yes": True, "no": False}),
+    ],
+)
+def test_a_study_learns_from_what_it_hears(ask, answers) -> None:
+    """Votes for what scored well, and against what did not."""
+    for value, good in answers.items():
+        study = study_of(holdout_claims)
+        said = Said(passed=value == "yes") if isinstance(value, str) else Said(value)
+        study.holdout = SimpleNamespace(
+            infer=lambda p, guess=None, said=said: said,
+            compare=lambda p, q, said=said: said,
+            validate=lambda p, at_least, said=said: said,
+            leaderboard=lambda baseline, said=said: SimpleNamespace(submit=lambda p: said),
+        )
+        proposal = np.arange(study.n) % 2
+        study.proposal = lambda proposal=proposal: proposal
+        before = study.votes.copy()
+        getattr(holdout_claims, ask)(study)
+        assert np.array_equal(study.votes - before, (2 * proposal - 1) * (1 if good else -1))
+
+
+@pytest.mark.parametrize("winner", range(4))
+def test_a_study_learns_from_the_winner(winner) -> None:
+    study = study_of(holdout_claims)
+    candidates = [np.arange(study.n) % (k + 2) == 0 for k in range(4)]
+    proposals = iter(candidates)
+    study.proposal = lambda: next(proposals).astype(int)
+    study.holdout = SimpleNamespace(best=lambda models: Said(winner=winner))
+    holdout_claims._ask_best(study)
+    assert np.array_equal(study.votes, np.where(candidates[winner], 1.0, -1.0))
+
+
+class Fixed:
+    """A generator whose uniform numbers are all one, and whose coins are heads and tails in turn."""
+
+    def __init__(self, u: float) -> None:
+        self.u = u
+
+    def random(self) -> float:
+        return self.u
+
+    def integers(self, low: int, high: int, n: int) -> np.ndarray:
+        return np.arange(n) % 2
+
+
+@pytest.mark.parametrize(
+    ("u", "fails", "good"), [(0.04, True, True), (0.06, False, True), (0.4, False, True), (0.6, False, False)]
+)
+def test_a_function_fails_on_a_holdout_one_time_in_twenty(u, fails, good) -> None:
+    study, asked = study_of(holdout_claims), []
+    study.proposal = lambda: np.ones(study.n, dtype=int)
+    study.rng = Fixed(u)
+    study.holdout = SimpleNamespace(query=lambda hits, guess: asked.append((hits, guess)) or Said())
+    holdout_claims._ask_function(study)
+    [(hits, guess)] = asked
+    assert guess == 0.5 and set(study.votes) == {1.0 if good else -1.0}
+    if fails:
+        with pytest.raises(RuntimeError):
+            hits(None, np.array([0, 1]))
+    else:
+        assert hits(None, np.array([0, 1])).tolist() == [0.0, 1.0]
+
+
+def test_every_stratum_is_calibrated_where_there_are_fewer_rows_than_strata() -> None:
+    name = "mean of a batch that mixes strata otherwise"
+    [claim] = [claim for claim in claims_net.claims_of("batch") if claim.name == name]
+    setting = NET[f"batch: {name}"][0]["setting"]
+    for n, rows in ((5, 10), (10, 10), (13, 13)):
+        with watching("batch", claim) as notes, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            claim.trial({**setting, "n": n, "strata": 10}, np.random.default_rng(0))
+        strata = notes.calls["calibrate"][0][-2]["strata"]
+        assert len(strata) == rows and strata[:10].tolist() == list(range(10))
