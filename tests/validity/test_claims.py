@@ -13,6 +13,7 @@ from scipy import stats
 
 from tests.validity import claims_net
 from tests.validity.claims_net import TABLE, judged, n_settings, setting_of, tried, watching
+from validstats.holdout.mechanisms import Release
 from validstats.mi import mutual_info
 from validstats.validity import Refused, Trial, hunt
 from validstats.validity.claims import DOMAINS, claims_of
@@ -667,3 +668,67 @@ def test_every_stratum_is_calibrated_where_there_are_fewer_rows_than_strata() ->
             claim.trial({**setting, "n": n, "strata": 10}, np.random.default_rng(0))
         strata = notes.calls["calibrate"][0][-2]["strata"]
         assert len(strata) == rows and strata[:10].tolist() == list(range(10))
+
+
+def test_the_last_losses_are_those_of_the_majority_of_what_scored_well(monkeypatch) -> None:
+    """A proposal has a vote for itself where its loss was below the truth, and against itself otherwise."""
+    setting = {"n": 40, "looks": 5, "bold": 0.8, "guess": "none", "n_guess": 10, "level": 0.9}
+    truth = 0.5 * (0.8**2 + 0.2**2)
+    for values in ([0.0, 1.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, truth, None], [1.0, 1.0, 0.0, 1.0, 0.0]):
+        seen: list[np.ndarray] = []
+        said = iter([*values, 0.0])
+
+        def step(state, losses, guess, seen=seen, said=said):
+            seen.append(losses)
+            return state, Release(value=next(said), low=0.0, high=1.0)
+
+        kind = SimpleNamespace(initial_state=lambda n, **options: {}, step=step)
+        monkeypatch.setattr(holdout_claims, "mechanism", lambda name, kind=kind: kind)
+        assert holdout_claims._values_trial(setting, np.random.default_rng(3)) == Trial(True, 1.0)
+        rng = np.random.default_rng(3)
+        labels, *proposals = (rng.integers(0, 2, 40) for _ in range(7))
+        votes = sum(
+            (2 * proposal - 1) * (1 if (value or 0.0) < truth else -1)
+            for proposal, value in zip(proposals[:5], values, strict=True)
+        )
+        assert len(seen) == 6
+        assert (np.isclose(seen[-1], 0.2**2) == ((votes > 0) == labels)).all()
+
+
+def test_the_last_score_of_a_search_is_that_of_the_majority_of_what_scored_well(monkeypatch) -> None:
+    heard: list[list[float]] = []
+
+    def audit(n, score, *, scores, **options):
+        heard.append(list(scores))
+        return SimpleNamespace(best=SimpleNamespace(low=0.0, high=1.0))
+
+    monkeypatch.setattr(holdout_claims, "audit_looks", audit)
+    setting = {"n": 60, "looks": 8, "decimals": 3, "known": "scores", "level": 0.9}
+    for seed in range(3):
+        holdout_claims._audit_trial(setting, np.random.default_rng(seed))
+        rng = np.random.default_rng(seed)
+        labels, *proposals = (rng.integers(0, 2, 60) for _ in range(8))
+        scores = [round(float((proposal == labels).mean()), 3) for proposal in proposals]
+        votes = sum(
+            (2 * p - 1) * (1 if score > 0.5 else -1) for p, score in zip(proposals, scores, strict=True)
+        )
+        scores.append(round(float(((votes > 0) == labels).mean()), 3))
+        assert heard[seed] == scores
+
+
+@pytest.mark.parametrize("n", [60, 430])
+def test_who_climbs_turns_a_twentieth_of_the_labels_at_a_time(n, monkeypatch) -> None:
+    asked: list[np.ndarray] = []
+
+    class Heard(holdout_claims._Guarded):
+        def __call__(self, predictions):
+            asked.append(predictions.copy())
+            return super().__call__(predictions)
+
+    monkeypatch.setattr(holdout_claims, "_Guarded", Heard)
+    setting = {
+        "n": n, "looks": 1, "mechanism": "guess_and_check", "analyst": "hill climbing", "guess": 0.5, "n_guess": 20,
+        "level": 0.9,
+    }  # fmt: skip
+    holdout_claims._answers_trial(setting, np.random.default_rng(0))
+    assert np.sum(asked[0] != asked[1]) == n // 20
