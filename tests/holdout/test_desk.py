@@ -23,6 +23,7 @@ from validstats.holdout import Ledger, ReusableHoldout
 from validstats.holdout.asking.desk import (
     HoldoutSample,
     TrainingPart,
+    _unit_guess,
     class_indices,
     count_rows,
     is_estimator,
@@ -545,6 +546,14 @@ def test_guesses_lie_on_the_scale_of_their_metric_but_for_rounding() -> None:
     with pytest.raises(ValueError, match="guess must be a finite number, got nan"):
         holdout.infer(y, guess=float("nan"))
     assert holdout.infer(1 - y, guess=0.5).left["queries"] == 4
+
+
+def test_guesses_beyond_the_scale_by_their_rounding_are_cut_to_it() -> None:
+    for metric in (NAMED_METRICS["accuracy"], squared_error(bound=4.0), NAMED_METRICS["neg_brier_score"]):
+        low, high = metric.bounds
+        for guess, unit in ((low - 5e-10, 0.0), (high + 5e-10, 1.0), ((low + high) / 2, 0.5)):
+            assert _unit_guess(guess, metric) == unit
+            assert _unit_guess(np.array([guess, low]), metric).tolist() == [unit, 0.0]
 
 
 def test_the_best_possible_score_may_be_guessed_on_every_scale() -> None:

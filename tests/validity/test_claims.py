@@ -732,3 +732,49 @@ def test_who_climbs_turns_a_twentieth_of_the_labels_at_a_time(n, monkeypatch) ->
     }  # fmt: skip
     holdout_claims._answers_trial(setting, np.random.default_rng(0))
     assert np.sum(asked[0] != asked[1]) == n // 20
+
+
+@pytest.mark.parametrize(("rows", "least"), [(2, 1), (5, 1), (30, 10)])
+def test_weeks_of_unequal_size_have_from_a_third_to_twice_as_many_rows(rows, least) -> None:
+    for name, smallest, more in (
+        ("total of a whole week from whole past weeks", least, {"shock": 0.5}),
+        ("warning that rows of one batch move together", max(least, 2), {"shock": 0.0}),
+    ):
+        [claim] = [claim for claim in claims_net.claims_of("batch") if claim.name == name]
+        setting = {**NET[f"batch: {name}"][0]["setting"], "weeks": 40, "rows": rows, "unequal": True, **more}
+        with watching("batch", claim) as notes, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            claim.trial(setting, np.random.default_rng(0))
+        weeks = 40 + ("past" in name)
+        sizes = np.random.default_rng(0).integers(smallest, 2 * rows, weeks)
+        assert np.bincount(notes.calls["calibrate"][0][-2]["batches"]).tolist() == sizes[:40].tolist()
+
+
+def test_a_judge_without_a_sensitivity_is_refused_and_an_end_without_a_reason_is_a_fault(monkeypatch) -> None:
+    from validstats.results import NotApplicable
+    from validstats.validity.claims import evals
+
+    setting = {"labels": 40, "logit": 0.0, "sensitivity": 0.9, "specificity": 0.8}
+
+    def judge(low, reasons, terms=("specificity", "sensitivity")):
+        ends = {"conf_low": [0.0, low], "conf_high": [1.0, 0.99], "estimate": [0.5, 0.95]}
+        return SimpleNamespace(terms=list(terms), reasons=reasons, **ends)
+
+    reason = {"sensitivity": "no good answer is labelled"}
+    for found, outcome in (
+        (NotApplicable("no judge"), "no sensitivity"),
+        (judge(0.8, {}, ("specificity", "agreement")), "no sensitivity"),
+        (judge(math.nan, reason), reason["sensitivity"]),
+        (judge(math.nan, {}), "an end is NaN"),
+        (judge(0.8, reason), ""),
+        (judge(0.8, {}), ""),
+    ):
+        monkeypatch.setattr(
+            evals, "evaluate", lambda data, found=found, **options: SimpleNamespace(judge=found)
+        )
+        if outcome in ("", "an end is NaN"):
+            trial = evals._agreement_trial(setting, np.random.default_rng(0))
+            assert trial.fault == outcome and trial.held is (outcome == "")
+        else:
+            with pytest.raises(Refused, match=f"^{outcome}$"):
+                evals._agreement_trial(setting, np.random.default_rng(0))

@@ -356,13 +356,8 @@ def _half_width(use: Use) -> float:
 def _queries_for(use: Use, width: float) -> Use:
     """Return the use with the largest number of queries that reaches a half-width."""
     found = _largest(
-        lambda k: _half_width(replace(use, queries=k)),
-        lambda half: half <= width,
-        width,
-        _MOST_QUERIES,
-        1,
-        0.15,
-    )
+        lambda k: _half_width(replace(use, queries=k)), lambda half: half <= width, width, _MOST_QUERIES, 1, 0.15
+    )  # fmt: skip
     if not found:
         raise ValueError(
             f"n={use.n:,} rows give no answer within {width:g}: one alone is within {_half_width(use):.3g}. Ask for a wider "

@@ -248,7 +248,7 @@ def _bit(
         if desk.hosts:
             release = session.step(
                 "sparse_validate",
-                np.clip(units, 0.0, 1.0),
+                units,
                 claim,
                 key="paired_validate" if paired else None,
                 options={"queries": None, "failures": None, "interval": "betting" if paired else "kl"},
