@@ -28,6 +28,7 @@ from validstats.holdout.asking.desk import (
     count_rows,
     is_estimator,
     name_of,
+    number_question,
     picked,
     plain_digests,
     seal,
@@ -422,6 +423,32 @@ def test_a_share_is_a_surprise_from_four_standard_errors_on(metric, better) -> N
     for quiet in ({"passed": True}, {"passed": None}, {"better": None}, {"guess": None}):
         assert not warned(surprise, **quiet)
     assert not warned(None) and not warned(surprise, desk=dataclasses.replace(desk, training=None))
+
+
+def test_what_a_question_for_a_number_says_of_itself() -> None:
+    """Which side is the better one is said of shares alone, where a surprise is known; a guess is on the metric's scale."""
+    holdout = ReusableHoldout(queries=9, mechanism="guess_and_check", random_state=0)
+    desk = holdout.calibrate(np.zeros((400, 1)), np.arange(400) % 2).desk_
+    said = np.arange(400) % 3 % 2
+    for metric, better, guess in (
+        ("accuracy", 1.0, 0.3),
+        ("error", -1.0, 0.3),
+        ("brier", None, 0.3),
+        ("neg_brier_score", None, -0.3),
+        (squared_error(bound=4.0), None, 3.0),
+    ):
+        found = number_question(desk, said, metric, guess)
+        chosen = as_metric(metric)
+        assert (found.release, found.better, found.scale) == ("answer", better, chosen.bounds)
+        assert found.guess == pytest.approx(guess)
+        assert (found.label, found.phrase) == (
+            f"{chosen.name}: predictions",
+            f"the {chosen.name} of predictions",
+        )
+        assert found.subject is None and not found.sees_labels
+        assert number_question(desk, said, metric, guess, "mine").subject.startswith(
+            f"the metric {chosen.name!r}"
+        )
 
 
 @pytest.mark.parametrize("how", [None, "cv", "train"])
