@@ -332,7 +332,7 @@ def survivors_of(outcomes: list[Outcome], domain: str) -> list[tuple[Mutant | No
         places[text, column, mutant.new].append(mutant)
     for outcome in outcomes:
         candidates = places.get(place_of(outcome), [])
-        if outcome.outcome in ALIVE and place_of(outcome) not in examined:
+        if outcome.outcome in ALIVE and not is_examined(outcome, examined):
             nearest = min(candidates, key=lambda m: abs(m.line - outcome.line), default=None)
             found.append((nearest, outcome))
     return found
@@ -421,9 +421,35 @@ def killed_share(outcomes: list[Outcome], equivalent: int = 0) -> tuple[int, int
     return killed, total, bound
 
 
-def read_examined() -> dict[tuple[str, int, str], str]:
-    """Read why mutants that somebody has looked at change nothing that a user could see."""
-    return {(row["text"], int(row["column"]), row["new"]): row["reason"] for row in examined_rows()}
+def read_examined() -> dict[tuple[str, int, str], set[str]]:
+    """Read the functions of mutants that somebody has looked at, and that change nothing that a user could see."""
+    found: dict[tuple[str, int, str], set[str]] = defaultdict(set)
+    for row in examined_rows():
+        found[row["text"], int(row["column"]), row["new"]].add(row["function"])
+    return dict(found)
+
+
+def is_examined(outcome: Outcome, examined: dict[tuple[str, int, str], set[str]]) -> bool:
+    """Whether somebody has looked at a mutant: the same line in a file without that function is another one.
+
+    By its text alone where the file or the line is no longer there.
+    """
+    functions, path = examined.get(place_of(outcome), set()), Path(outcome.path)
+    if not functions or not path.exists():
+        return bool(functions)
+    source = path.read_text(encoding="utf-8")
+    own = {function_at(source, m.line) for m in mutants_at(source, outcome.path).get(place_of(outcome), ())}
+    return not own or bool(own & functions)
+
+
+@functools.lru_cache(maxsize=256)
+def mutants_at(source: str, path: str) -> dict[tuple[str, int, str], list[Mutant]]:
+    """All mutants of a source by text of the line, column in it, and what stands there instead."""
+    found: dict[tuple[str, int, str], list[Mutant]] = defaultdict(list)
+    for mutant in mutants(source, path):
+        column, text = within_line(mutant, source)
+        found[text, column, mutant.new].append(mutant)
+    return dict(found)
 
 
 def examined_rows() -> list[dict[str, str]]:
@@ -463,7 +489,7 @@ def _sample_line(outcomes: list[Outcome]) -> tuple[str, list[Outcome]]:
     """Return the cells of a sample, and its mutants that are alive and not examined."""
     examined, count = read_examined(), Counter(o.outcome for o in outcomes)
     alive = [o for o in outcomes if o.outcome in ALIVE]
-    left = [o for o in alive if place_of(o) not in examined]
+    left = [o for o in alive if not is_examined(o, examined)]
     equivalent = len(alive) - len(left)
     killed, total, bound = killed_share(outcomes, equivalent)
     cells = [

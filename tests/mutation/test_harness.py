@@ -111,6 +111,24 @@ def test_shares_bounds_and_examined_mutants(tmp_path, monkeypatch):
     assert "| batch | 2 | 1 | 0 | 1 | 100.0% | 5.0% |" in table
 
 
+def test_the_same_line_in_another_function_is_another_mutant(tmp_path, monkeypatch):
+    """A reason for one break is none for that of another file; lines that are gone are known by their text."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "validstats").mkdir()
+    loop = "def {}():\n    for k in range(3):\n        break\n"
+    for name in ("one", "two"):
+        (tmp_path / f"validstats/{name}.py").write_text(loop.format(name))
+    known = {("break", 0, "continue"): {"one"}, ("a < b", 2, "<="): {"one"}}
+
+    def examined(name, text="break", column=0, new="continue"):
+        path = f"validstats/{name}.py"
+        lost = harness.Outcome("batch", path, 9, column, text, "loop", "", new, "survived", 1, 0.1)
+        return harness.is_examined(lost, known)
+
+    assert examined("one") and not examined("two") and examined("three")
+    assert examined("two", "a < b", 2, "<=") and not examined("two", "a > b", 2, ">=")
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(
     not (harness.ROOT / "validstats").is_dir(), reason="the installed package is tested, without its sources"

@@ -159,7 +159,9 @@ def test_means_of_outcomes_are_the_inverse_links_of_statsmodels() -> None:
     assert GLM_MEANS["gamma, log"](np.array([-9.0, 9.0])) == pytest.approx(np.exp([-5, 5]))
     assert GLM_MEANS["gaussian, log"](np.array([-9.0, 9.0])) == pytest.approx(np.exp([-5, 3]))
     rare = "binomial, complementary log-log"
-    assert GLM_MEANS[rare](np.array([-99.0, 1.0])) == pytest.approx([np.exp(-30), 1 - np.exp(-np.e)])
+    assert GLM_MEANS[rare](np.array([-99.0, 1.0])) == pytest.approx(
+        [np.exp(-30), 1 - np.exp(-np.e)], rel=1e-9, abs=0.0
+    )
     assert 1 - GLM_MEANS[rare](np.array([9.0])) == pytest.approx(np.exp(-np.exp(3)), rel=1e-6)
     assert GLM_MEANS.keys() == means.keys()
     for name, mean in means.items():
@@ -693,6 +695,22 @@ def test_the_last_losses_are_those_of_the_majority_of_what_scored_well(monkeypat
         )
         assert len(seen) == 6
         assert (np.isclose(seen[-1], 0.2**2) == ((votes > 0) == labels)).all()
+
+
+def test_nothing_is_asked_after_a_refusal(monkeypatch) -> None:
+    setting = {"n": 40, "looks": 5, "bold": 0.8, "guess": "none", "n_guess": 10, "level": 0.9}
+    answers = [Release(value=0.3, low=0.0, high=1.0), Release(value=0.3, low=0.0, high=0.5)]
+    for refused in (Release(), Release(low=0.0), Release(high=1.0)):
+        asked: list[Release] = []
+
+        def step(state, losses, guess, asked=asked, refused=refused):
+            asked.append([*answers, refused, *answers, *answers][len(asked)])
+            return state, asked[-1]
+
+        kind = SimpleNamespace(initial_state=lambda n, **options: {}, step=step)
+        monkeypatch.setattr(holdout_claims, "mechanism", lambda name, kind=kind: kind)
+        assert holdout_claims._values_trial(setting, np.random.default_rng(0)) == Trial(True, 0.5)
+        assert len(asked) == 3
 
 
 def test_the_last_score_of_a_search_is_that_of_the_majority_of_what_scored_well(monkeypatch) -> None:
