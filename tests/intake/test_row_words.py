@@ -17,6 +17,7 @@ from validstats.intake import (
     holdout_fingerprint,
     keyed_ranks,
     keyed_row_digests,
+    one_byte_each,
     ranks_apart,
     row_marks,
     totals_of_units,
@@ -263,3 +264,77 @@ def test_equal_rows_are_told_apart_by_how_many_came_before() -> None:
         and ranks_apart(SECRET, alone)[1].tolist() == list(range(9))[::-1]
     )
     assert ranks_apart(SECRET, alone[:1])[1].tolist() == [0]
+
+
+def test_ranks_that_share_their_first_bits_are_put_in_the_order_of_all_bits() -> None:
+    generator = np.random.default_rng(2)
+    for n in (0, 1, 2, 70_000):  # more rows than are looked at at once
+        for mask in (2**64 - 1, 0b111, 0b11 << 62, (0b11 << 62) + 1):
+            ranks = generator.integers(0, 2**64, n, dtype=np.uint64) & np.uint64(mask)
+            found, order = ranks_apart(SECRET, ranks)
+            assert np.array_equal(order, np.argsort(found, kind="stable")), (n, mask)
+            alone = np.setdiff1d(ranks, ranks[1:][ranks[1:] == ranks[:-1]]).size == n
+            assert not alone or found is ranks
+
+
+WHOLE = [-128, 127, 0, 1, -1, 0]
+
+
+def dresses(values):
+    """The same numbers in every type and form that holds them."""
+    wide = np.array(values, dtype=np.float64)
+    strided = np.zeros((len(values), 3))
+    strided[:, 1] = wide
+    forms = [
+        wide,
+        list(values),
+        wide.astype(">f8"),
+        wide.astype(np.longdouble),
+        wide.astype(object),
+        strided[:, 1],
+    ]
+    if np.array_equal(wide, wide.astype(np.float32), equal_nan=True):
+        forms.append(wide.astype(np.float32))
+    if np.isfinite(wide).all() and np.array_equal(wide, np.round(wide)):
+        forms += [wide.astype(np.int64), wide.astype(">i4"), wide.astype(np.int64)[::-1][::-1]]
+    return [*forms, pd.Series(wide, index=range(5, 5 + len(values)))]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        WHOLE,
+        [*WHOLE, 128],
+        [*WHOLE, -129],
+        [*WHOLE, 0.5],
+        [0.0] * 70 + [0.5],
+        [0.0] * 70 + [np.nan],
+        [0.0] * 70 + [np.inf],
+        [0.0] * 70_000 + [128.0],
+        [2.0**30],
+        [],
+    ],
+    ids=lambda values: f"{len(values)}, {values[-1:]}",
+)
+def test_whole_numbers_of_one_byte_are_asked_as_bytes_in_any_type(values) -> None:
+    small = all(-128 <= value <= 127 and value == round(value) for value in values if value == value)
+    small &= all(value == value for value in values)
+    shape = repr((len(values),)).encode()
+    raw = np.array(values, dtype=np.int8 if small else np.float64).tobytes()
+    tag = (b"i" if small else b"a") + len(shape).to_bytes(2, "big") + shape
+    expected = oracle.asked(SECRET, (b"s", b"'accuracy'"), (tag, raw))
+    for form in dresses(values):
+        assert ask_digest(SECRET, "accuracy", form) == expected
+        numbers = np.asarray(form)
+        found = one_byte_each(numbers) if numbers.dtype.kind in "iuf" else None
+        assert numbers.dtype == object or (found is not None) == small
+        assert found is None or (found.dtype == np.int8 and found.tolist() == values)
+
+
+def test_truth_values_and_unsigned_numbers_are_asked_as_bytes_too() -> None:
+    truth = np.array([True, False, True])
+    assert one_byte_each(truth).tolist() == [1, 0, 1]
+    assert one_byte_each(np.array([2**64 - 1, 1], dtype=np.uint64)) is None
+    same = [truth, truth.astype(np.uint64), np.array([1.0, 0.0, 1.0]), np.array([1.0, -0.0, 1.0])]
+    assert len({ask_digest(SECRET, each) for each in same}) == 1
+    assert len({ask_digest(SECRET, each) for each in (truth, truth[:, None], truth[:2], ~truth)}) == 4

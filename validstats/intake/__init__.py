@@ -25,6 +25,7 @@ from validstats.intake.digests import (
     holdout_fingerprint,
     keyed_ranks,
     keyed_row_digests,
+    one_byte_each,
     ranks_apart,
     totals_of_units,
 )
@@ -72,6 +73,7 @@ __all__ = [
     "keyed_ranks",
     "ranks_apart",
     "keyed_row_digests",
+    "one_byte_each",
     "totals_of_units",
     "TableError",
     "TableFormat",
