@@ -614,3 +614,84 @@ def test_rows_are_picked_as_they_are_indexed(values) -> None:
     found = picked(values, at)
     assert found.dtype == values.dtype
     np.testing.assert_array_equal(found, values[at])
+
+
+def in_every_dress(values):
+    """The same predictions as a caller may hand them over."""
+    numbers = np.array(values)
+    strided = np.zeros((len(values), 2))
+    strided[:, 0] = numbers
+    return {
+        "whole": numbers,
+        "list": list(values),
+        "float": numbers.astype(float),
+        "float32": numbers.astype(np.float32),
+        "big-endian": numbers.astype(">f8"),
+        "strided": strided[:, 0],
+        "column": numbers[:, None],
+        "objects": numbers.astype(object),
+        "truth values": numbers.astype(bool),
+        "pandas": pd.Series(numbers),
+        "shuffled": pd.Series(numbers).sample(frac=1, random_state=1),
+    }
+
+
+@pytest.mark.parametrize("labels", ["whole", "float", "big-endian", "strided", "objects", "truth values"])
+@pytest.mark.parametrize("metric", ["accuracy", "error"])
+def test_labels_that_are_compared_as_bytes_give_what_the_metric_gives(metric, labels) -> None:
+    generator = np.random.default_rng(4)
+    y, said = generator.integers(0, 2, (2, 300))
+    rows = pd.DataFrame({"x": generator.normal(size=300)}, index=range(300))
+    rh = ReusableHoldout(queries=50, metric=metric, ledger=Ledger.in_memory(secret=b"bytes"))
+    desk = rh.calibrate(rows, in_every_dress(y)[labels]).desk_
+    expected = NAMED_METRICS[metric].score(y, said)
+    digests = set()
+    for name, form in in_every_dress(said).items():
+        if name == "shuffled":
+            form = form.sort_index()
+        units, digest = desk.counted(form, desk.chosen(None))
+        plain, plain_digest = desk.values(form, desk.chosen(None))
+        assert units.dtype == np.bool_ and plain.dtype == np.float64
+        assert np.array_equal(units, plain) and digest == plain_digest
+        assert plain.mean() == expected
+        digests.add(digest)
+        assert rh.infer(form, guess=0.5).left["queries"] == 49
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize("other", [0.5, 128, -129, 2**40, "words"])
+def test_predictions_that_are_no_bytes_are_compared_as_they_are(other) -> None:
+    generator = np.random.default_rng(5)
+    y, said = generator.integers(0, 2, (2, 200))
+    said = said.astype(object)
+    said[::3] = other
+    said = said.astype(str) if other == "words" else said.astype(float)
+    y = y.astype(str) if other == "words" else y
+    rh = ReusableHoldout(queries=50, ledger=Ledger.in_memory(secret=b"bytes"))
+    desk = rh.calibrate(generator.normal(size=(200, 1)), y).desk_
+    units, digest = desk.counted(said, desk.chosen(None))
+    plain, plain_digest = desk.values(said, desk.chosen(None))
+    assert np.array_equal(units, plain) and digest == plain_digest
+    assert units.mean() == np.mean(y == said)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, None])
+def test_missing_predictions_among_bytes_are_refused(wrong) -> None:
+    y = np.arange(200) % 2
+    rh = ReusableHoldout(queries=5, ledger=Ledger.in_memory(secret=b"bytes"))
+    rh.calibrate(np.random.default_rng(6).normal(size=(200, 1)), y)
+    said = y.astype(object)
+    said[150] = wrong
+    with pytest.raises(ValueError, match=r"predictions must not contain .*; nothing was charged"):
+        rh.infer(said if wrong is None else said.astype(float), guess=0.5)
+    assert rh.infer(y, guess=0.5).left["queries"] == 4
+
+
+def test_many_predictions_are_picked_as_the_numbers_they_are() -> None:
+    generator = np.random.default_rng(7)
+    at = generator.permutation(60_000)
+    for numbers in (generator.integers(-128, 128, 60_000), generator.integers(-200, 200, 60_000)):
+        for values in (numbers, numbers.astype(float), numbers.astype(">i8"), numbers % 2 == 0):
+            found = picked(values, at)
+            assert found.dtype == values.dtype and np.array_equal(found, values[at])
+            assert np.array_equal(picked(values, at, compared=True), values[at])

@@ -529,3 +529,61 @@ def test_a_ledger_of_the_first_version_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.undo()
     with pytest.raises(LedgerMismatchError, match=r"written by validstats 0\.1\.0.*Nothing in it is damaged"):
         Ledger.open(path)
+
+
+def test_what_was_answered_is_found_in_the_turn_that_answered_it(ledger) -> None:
+    with ledger.turn() as turn:
+        assert turn.cached("new") is None and turn.cached("0" * 8).answer == 0.0
+        turn.append("refused", query="new")
+        assert turn.cached("new") is None
+        first = turn.append("answer", query="new", answer=0.7)
+        assert turn.cached("new").idx == first.idx
+        turn.append("answer", query="new", answer=0.9)
+        turn.append("cached", query="0" * 8, answer=0.0)
+        assert turn.cached("new").answer == 0.7 and turn.cached("0" * 8).idx == 1
+    with ledger.turn() as turn:
+        assert turn.cached("new").answer == 0.7
+
+
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_a_state_that_did_not_change_is_not_written_again(tmp_path, in_memory) -> None:
+    ledger = Ledger.in_memory() if in_memory else Ledger.create(tmp_path / "kept.ledger")
+    states = [{"asked": 1, "of": {"a": (1, 2)}}, None, None, {"asked": 2, "of": {"a": (1, 2)}}, None]
+    for i, state in enumerate(states * 30):  # beyond a snapshot
+        charge(ledger, nats=0.0, state=state)
+        if i == 7:
+            with ledger.turn() as turn:
+                turn.state = {**turn.state, "pending": {"x": 1}}
+                turn.append("asked")
+    kept = [entry.state for entry in ledger.entries(1)]
+    pending = kept.pop(8)
+    assert pending == {"asked": 1, "of": {"a": [1, 2]}, "pending": {"x": 1}}
+    assert (
+        kept[0] == {"asked": 1, "of": {"a": [1, 2]}} == kept[2] and kept[3]["asked"] == 2 == kept[4]["asked"]
+    )
+    assert [state["asked"] for state in kept] == [1, 1, 1, 2, 2] * 30
+    if not in_memory:
+        assert Ledger.open(ledger.path).verify().n_entries == len(ledger)
+
+
+def _link_and_fail(turn):
+    turn.append("linked", detail={"by": ["b"]})
+    turn.append("answer", nats=-1.0)
+
+
+def test_links_are_seen_whoever_wrote_them(tmp_path) -> None:
+    one, other = Ledger.create(tmp_path / "one.ledger"), Ledger.in_memory()
+    again = Ledger.open(tmp_path / "one.ledger")
+    for ledger in (one, other):
+        assert ledger._linked() == []
+        charge(ledger)
+        assert ledger._linked() == []
+    for writer, reader in ((again, one), (other, other)):
+        with writer.turn() as turn:
+            turn.append("linked", detail={"by": ["a"]})
+            turn.append("answer")
+        charge(writer)
+        assert reader._linked() == ["a"] == reader._linked()
+        with pytest.raises(ValueError, match="at least 0"), writer.turn() as turn:
+            _link_and_fail(turn)
+        assert reader._linked() == ["a"]

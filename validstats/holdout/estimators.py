@@ -328,7 +328,10 @@ class ReusableHoldout(CalibratedEstimator):
 
     def _desk(self, verb: str) -> Desk:
         self._check_calibrated(verb)
-        return dataclasses.replace(self.desk_, metric=self.metric, guess=self.guess)
+        desk = self.desk_
+        if desk.metric is self.metric and desk.guess is self.guess:
+            return desk
+        return dataclasses.replace(desk, metric=self.metric, guess=self.guess)
 
     # ------------------------------------------------------------------ asking
 

@@ -39,6 +39,7 @@ from validstats.holdout.asking.metrics import (
     Metric,
     as_metric,
     checked_rows,
+    comparison_of,
     in_class_order,
     lent,
     method_of,
@@ -72,6 +73,7 @@ from validstats.intake import (
     holdout_fingerprint,
     is_frame,
     keyed_row_digests,
+    one_byte_each,
     ranks_apart,
     read_array,
     requested_parameters,
@@ -146,7 +148,7 @@ class HoldoutSample:
             return values
         return np.bincount(self.unit, weights=values) / self._sizes
 
-    def aligned(self, predictions: Any, name: str = "target") -> AnyArray:
+    def aligned(self, predictions: Any, name: str = "target", *, compared: bool = False) -> AnyArray:
         """Bring predictions from the order in which the rows were handed over to the order kept here."""
         if self.named is not None:
             predictions = align(predictions, self.named, name)
@@ -159,7 +161,23 @@ class HoldoutSample:
             )
         if array.ndim == 2 and array.shape[1] == 1:
             array = array[:, 0]
-        return picked(array, self.given)
+        return picked(array, self.given, compared=compared)
+
+    @cached_property
+    def _bytes(self) -> AnyArray:
+        """Labels as bytes where they fit, else as they are."""
+        return _as_bytes(self.y)
+
+    def compared(self, prediction: AnyArray, metric: Metric, secret: bytes) -> tuple[AnyArray, str] | None:
+        """Return truth values and cache key where labels and predictions are bytes to be compared; else None."""
+        comparison, truth = comparison_of(metric), self._bytes
+        if (
+            comparison is None
+            or not prediction.dtype == truth.dtype == np.int8
+            or prediction.shape != truth.shape
+        ):
+            return None
+        return comparison(truth, prediction), ask_digest(secret, "rows", metric.name, prediction)
 
     def values_of(self, prediction: AnyArray, metric: Metric, secret: bytes) -> tuple[Float1D, str]:
         """Return one value a unit, on the scale of [0, 1], and the cache key of predictions in this order."""
@@ -167,7 +185,8 @@ class HoldoutSample:
         if isinstance(self.X, PartedFeatures) and metric.reads_features:
             found = self.X.each(partial(_values_of_part, metric=metric), truth, prediction)
         else:
-            found = metric.values(truth, prediction, _locked(self.X))
+            unread = metric.built_in and not metric.reads_features
+            found = metric.values(truth, prediction, None if unread else _locked(self.X))
         values = metric.to_unit(found)
         return self.unit_means(values), ask_digest(secret, "rows", metric.name, prediction)
 
@@ -438,14 +457,22 @@ _MANY_ROWS = 50_000
 """Rows from which whole numbers of one byte are picked as bytes."""
 
 
-def picked(values: Any, at: Int1D) -> Any:
-    """Return rows at positions in any order."""
+def picked(values: Any, at: Int1D, *, compared: bool = False) -> Any:
+    """Return rows at positions in any order; as bytes where they fit and are to be compared only."""
     if type(values) is not np.ndarray:
         return _safe_indexing(values, at)
-    whole = values.ndim == 1 and values.dtype.kind in "iu" and values.itemsize == 8
-    if whole and len(values) >= _MANY_ROWS and values.min() >= -128 and values.max() <= 127:
-        return values.astype(np.int8).take(at).astype(values.dtype)  # eight times as many fit the cache
+    if values.ndim == 1 and (compared or (values.dtype.kind in "iu" and len(values) >= _MANY_ROWS)):
+        small = _as_bytes(values)
+        if small.dtype == np.int8:  # eight times as many fit the cache
+            found = small.take(at)
+            return found if compared else found.astype(values.dtype)
     return values.take(at, axis=0) if values.flags.c_contiguous else values[at]
+
+
+def _as_bytes(values: AnyArray) -> AnyArray:
+    """Numbers as bytes where all are whole and fit, else values as they are."""
+    small = one_byte_each(values) if values.ndim == 1 and values.dtype.kind in "iufb" else None
+    return values if small is None else small
 
 
 @dataclass(frozen=True, eq=False)
@@ -632,6 +659,18 @@ class Desk:
         part = self.parts.reusable if part is None else part
         return self.measured(self.predictions(target, metric, part, name), metric, part)
 
+    def counted(self, target: Any, metric: Metric, name: str = "target") -> tuple[AnyArray, str]:
+        """Return values as :meth:`values` does, but truth values where they are counted."""
+        part = self.parts.reusable
+        if not self.counts(metric):
+            return self.values(target, metric, part, name)
+        prediction = self.predictions(target, metric, part, name, compared=comparison_of(metric) is not None)
+        found = part.compared(prediction, metric, self.books.ledger.secret)
+        if found is not None:
+            return found
+        units, digest = self.measured(prediction, metric, part)
+        return units.astype(np.bool_), digest
+
     def measured(self, prediction: AnyArray, metric: Metric, part: HoldoutSample) -> tuple[Float1D, str]:
         """Return one value a unit for predictions in the order of a part, and the digest of what was asked."""
         if not metric.row_mean:
@@ -645,10 +684,18 @@ class Desk:
         )
         return found
 
-    def predictions(self, target: Any, metric: Metric, part: HoldoutSample, name: str = "target") -> AnyArray:
-        """Return predictions for the rows of one part, in its order."""
+    def predictions(
+        self,
+        target: Any,
+        metric: Metric,
+        part: HoldoutSample,
+        name: str = "target",
+        *,
+        compared: bool = False,
+    ) -> AnyArray:
+        """Return predictions for the rows of one part, in its order; as bytes where they fit and are to be compared only."""
         if not is_estimator(target):
-            prediction = part.aligned(target, name)
+            prediction = part.aligned(target, name, compared=compared)
             if prediction.dtype.kind == "f" and not np.isfinite(prediction).all():
                 raise ValueError(
                     f"{name}: predictions must not contain NaN or infinity; nothing was charged."
@@ -661,7 +708,8 @@ class Desk:
         answer: AnyArray = quietly(lambda: _response_of(fitted, part.X, metric), "estimator")
         if len(answer) != part.n_rows:
             raise ValueError(f"The estimator returned {len(answer)} predictions; nothing was charged.")
-        return in_class_order(answer, metric, self.classes, own_classes(fitted), type(fitted).__name__)
+        answer = in_class_order(answer, metric, self.classes, own_classes(fitted), type(fitted).__name__)
+        return _as_bytes(answer) if compared else answer
 
     def _look_for_holdout_rows(self, fitted: Any) -> None:
         """Warn if a model keeps rows that it was fitted on and they are those of the holdout."""
@@ -725,10 +773,6 @@ class Desk:
         """Whether a question is about a share of independent rows: the metric says so, never the rows."""
         return metric.binary and not self.parts.reusable.clustered
 
-    def counted(self, units: Float1D, metric: Metric) -> AnyArray:
-        """Return values as truth values where they are counted."""
-        return units.astype(np.bool_) if self.counts(metric) else units
-
     # ------------------------------------------------------------------ from questions to answers
 
     def ask(self, question: Question) -> Answer:
@@ -751,7 +795,7 @@ class Desk:
             guarantee=self.guarantee if question.guarantee is None else question.guarantee(entry),
             backend=self.backend,
             # The state of the mechanisms stays in the ledger: it may hold a noisy threshold.
-            entry=dataclasses.replace(entry, state={}),
+            entry=Entry(**{**vars(entry), "state": {}}),
             left=self.books.left(entry.state),
         )
 
@@ -790,7 +834,7 @@ def number_question(
     """Ask for the score of an estimator or of predictions."""
     chosen = desk.chosen(metric)
     guess = _given_guess(guess, chosen)
-    units, digest = desk.values(target, chosen, name=given_as)
+    units, digest = desk.counted(target, chosen, given_as)
     name = query_id or name_of(target)
     label, phrase = f"{chosen.name}: {name}", f"the {chosen.name} of {name}"
     subject = None if query_id is None else subject_of(chosen, chosen.bounds)
@@ -801,8 +845,7 @@ def number_question(
         return Question(
             release="answer", label=label, phrase=phrase, query=query, subject=subject, respond=respond
         )
-    known = desk.counted(units, chosen)
-    return _mean_question(known, chosen, desk.guess_of(target, chosen, guess), label, phrase, query, subject)
+    return _mean_question(units, chosen, desk.guess_of(target, chosen, guess), label, phrase, query, subject)
 
 
 def query_question(
@@ -861,7 +904,7 @@ def _mean_question(
         query=query,
         respond=lambda session: session.number(units, guess).rescaled(rescaling(metric.bounds)),
         better=(1.0 if metric.greater_is_better else -1.0) if metric.binary else None,
-        guess=None if guess is None else metric.from_unit(float(np.mean(guess))),
+        guess=None if guess is None else metric.from_unit(_mean_of(guess)),
         subject=subject,
         scale=metric.bounds,
     )
@@ -930,9 +973,13 @@ def _given_guess(guess: Any, metric: Metric) -> float | None:
     return number
 
 
+def _mean_of(guess: float | Float1D) -> float:
+    return guess if isinstance(guess, float) else float(np.mean(guess))
+
+
 def _unit_guess(guess: float | Float1D, metric: Metric) -> Any:
-    unit = np.clip(metric.to_unit(guess), 0.0, 1.0)
-    return unit if np.ndim(unit) else float(unit)
+    unit = metric.to_unit(guess)
+    return float(min(max(unit, 0.0), 1.0)) if isinstance(unit, float) else np.clip(unit, 0.0, 1.0)
 
 
 def is_estimator(target: Any) -> bool:

@@ -18,6 +18,7 @@ __all__ = [
     "absolute_error",
     "as_metric",
     "checked_rows",
+    "comparison_of",
     "coverage",
     "in_class_order",
     "lent",
@@ -206,6 +207,15 @@ def _accuracy_rows(y: AnyArray, prediction: AnyArray, X: Any) -> AnyArray:
 
 def _error_rows(y: AnyArray, prediction: AnyArray, X: Any) -> AnyArray:
     return np.asarray(y != prediction, dtype=np.float64)
+
+
+def comparison_of(metric: Metric) -> np.ufunc | None:
+    """Return what compares labels with predictions row by row, if that is all that a metric does."""
+    if not metric.built_in or not metric.binary:
+        return None
+    if metric.rows is _accuracy_rows:
+        return np.equal
+    return np.not_equal if metric.rows is _error_rows else None
 
 
 def _true_class_probability(y: AnyArray, prediction: AnyArray) -> tuple[Float1D, AnyArray]:

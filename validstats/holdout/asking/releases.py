@@ -40,8 +40,8 @@ def best(desk: Desk, targets: Sequence[Any], metric: str | Metric | None) -> Ans
     chosen = desk.mean_metric(metric, "best()", "use score_many() for AUC")
     if len(targets) == 0:
         raise ValueError("best needs at least one candidate.")
-    scored = [desk.values(target, chosen, name=f"targets[{i}]") for i, target in enumerate(targets)]
-    values = [desk.counted(units, chosen) for units, _ in scored]
+    scored = [desk.counted(target, chosen, f"targets[{i}]") for i, target in enumerate(targets)]
+    values = [units for units, _ in scored]
     guesses = [desk.guess_of(target, chosen) for target in targets]
     best_of = np.argmax if chosen.greater_is_better else np.argmin
 
@@ -50,7 +50,7 @@ def best(desk: Desk, targets: Sequence[Any], metric: str | Metric | None) -> Ans
             releases = list(map(session.number, values, guesses))
             winner = int(best_of([float(release.value) for release in releases]))  # type: ignore[arg-type]
             return replace(releases[winner].rescaled(rescaling(chosen.bounds)), winner=winner)
-        winner = int(best_of([units.mean() for units, _ in scored]))
+        winner = int(best_of([units.mean() for units in values]))
         session.branch(math.log(len(scored)))  # which of c won: ln c nats
         release = session.number(values[winner], guesses[winner])
         return replace(release.rescaled(rescaling(chosen.bounds)), winner=winner)

@@ -25,7 +25,7 @@ from validstats._typing import AnyArray
 from validstats.exceptions import BudgetExhaustedError, LedgerMismatchError, budget_exhausted_message
 from validstats.guarantee import Guarantee
 from validstats.holdout.ledger import BoundRows, Entry, Ledger, Turn, is_running, registry_lock, running
-from validstats.holdout.mechanisms import Declaration, Mechanism, Release, mechanism
+from validstats.holdout.mechanisms import Declaration, Mechanism, Release, fields_of, mechanism
 from validstats.holdout.widths import LOG_ERROR, LOG_NO_ERROR, SIDE_SHARE
 from validstats.intake import alpha_fraction
 from validstats.runtime import quiet
@@ -96,7 +96,7 @@ def declared_alike(state: Mapping[str, Any], declared: Declaration) -> bool:
     defaults = {"analysis": "tight" if "analysis" in takes else None, "tolerance": None}
     if declared.n in state.get("sizes", ()):
         stored = {**stored, "n": declared.n}
-    return {**defaults, **stored} == asdict(declared)
+    return {**defaults, **stored} == declared.record
 
 
 @functools.lru_cache(maxsize=256)
@@ -127,7 +127,7 @@ def confidence_of(log_alpha: float) -> Fraction:
 
 def changed_fields(fresh: Any, state: Any) -> dict[str, Any]:
     """Return the fields of a state that differ from the fresh one: what the ledger has to keep."""
-    before, after = asdict(fresh), asdict(state)
+    before, after = fields_of(fresh), fields_of(state)
     return {name: value for name, value in after.items() if value != before[name]}
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -39,6 +40,7 @@ from validstats.holdout.ledger.store import (
     Entry,
     Identity,
     OlderFormat,
+    Row,
     Store,
     append_entry,
     attach,
@@ -114,6 +116,8 @@ class Turn:
         self.head = GENESIS if last is None else last.digest
         self.epoch = -1 if last is None else last.epoch
         self.state: dict[str, Any] = {} if last is None else dict(last.state)
+        self._found = self.state  # as it was found: nothing has changed while it is the same object
+        self._answers: dict[str, Entry | None] = {}
         self.appended: list[Entry] = []
 
     def generator(self, stream: str = "answer", index: int | None = None) -> np.random.Generator:
@@ -146,12 +150,14 @@ class Turn:
         Entry or None
             The entry that answered it.
         """
-        row = self._connection.execute(
-            "SELECT * FROM entries WHERE query = ? AND RTRIM(release) NOT IN "
-            "('cached', 'refused', 'bound', 'asked', 'error') ORDER BY idx LIMIT 1",
-            (query,),
-        ).fetchone()
-        return None if row is None else read_entry(row)
+        if query not in self._answers:
+            row = self._connection.execute(
+                "SELECT * FROM entries WHERE query = ? AND RTRIM(release) NOT IN "
+                "('cached', 'refused', 'bound', 'asked', 'error') ORDER BY idx LIMIT 1",
+                (query,),
+            ).fetchone()
+            self._answers[query] = None if row is None else read_entry(row)
+        return self._answers[query]
 
     def find(self, release: str) -> list[Entry]:
         """Return the entries of a kind, the latest first."""
@@ -233,7 +239,7 @@ class Turn:
                 raise ValueError(f"{name} must be at least 0, got {value!r}.")
         self.epoch += int(new_epoch)
         before = {} if self.last is None else self.last.state
-        self.state = dict(self.state if state is None else state)
+        unchanged = state is None and self.state is self._found
         charged = self.totals()
         entry = Entry(
             idx=self.index,
@@ -248,7 +254,7 @@ class Turn:
             answer=None if answer is None else float(answer),
             half_width=None if half_width is None else float(half_width),
             detail={**(detail or {}), **(public or {})},
-            state=self.state,
+            state=before if unchanged else dict(self.state if state is None else state),
             previous=self.head,
             charged=(charged[0] + float(nats), charged[1] + float(mu_squared)),
         )
@@ -257,8 +263,25 @@ class Turn:
         )
         self.last = stored
         self.index, self.head, self.state = stored.idx + 1, stored.digest, dict(stored.state)
+        self._found = self.state
+        self._answers.pop(query or "", None)
         self.appended.append(stored)
         return stored
+
+
+class _Guard:
+    """Errors of a ledger's file in the ledger's words; a class, because every question enters it several times."""
+
+    def __init__(self, ledger: Ledger, files: bool) -> None:
+        self._ledger, self._files = ledger, files
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        refused = None if error is None else self._ledger._refused(error, self._files)
+        if refused is not None:
+            raise refused from None
 
 
 class Ledger:
@@ -453,16 +476,23 @@ class Ledger:
 
     def _linked(self) -> list[str]:
         """Identifiers of linked ledgers; only entries that came since the last call are looked at."""
-        with self._guarded(), self._store.reading() as connection:
-            rows = connection.execute(
-                "SELECT * FROM entries WHERE idx >= ? AND RTRIM(release) IN ('bound', 'linked') ORDER BY idx",
-                (self._links_seen,),
-            ).fetchall()
-            last = connection.execute("SELECT COALESCE(MAX(idx) + 1, 0) FROM entries").fetchone()
+        if self.path is None and self._links_seen == self._verified[0]:
+            return list(self._links)  # nobody else writes to it
+        with self._guarded(), self._store.lock:  # one statement reads one state
+            rows = (
+                self._store.connection()
+                .execute(
+                    f"SELECT idx, release, query, CASE WHEN RTRIM(release) IN {tuple(sorted(_LINKS))} THEN body END, digest "
+                    "FROM entries WHERE idx >= ? ORDER BY idx",
+                    (self._links_seen,),
+                )
+                .fetchall()
+            )
         for row in rows:
-            detail = read_entry(row).detail
-            self._links |= dict.fromkeys([*detail.get("linked", []), *detail.get("by", [])])
-        self._links_seen = int(last[0])
+            if row[3] is not None:
+                detail = read_entry(row).detail
+                self._links |= dict.fromkeys([*detail.get("linked", []), *detail.get("by", [])])
+            self._links_seen = int(row[0]) + 1
         return list(self._links)
 
     def _partner(self, name: str) -> Ledger:
@@ -512,6 +542,8 @@ class Ledger:
                 if anchor is not None:
                     anchor.announce(receipt)
                 connection.execute("COMMIT")
+            if self._links_seen == self._verified[0] and not _LINKS & {e.release for e in turn.appended}:
+                self._links_seen = turn.index
             self._verified, self._last = (turn.index, turn.head), turn.last
             if anchor is not None:
                 self._confirm(anchor, receipt)
@@ -719,7 +751,8 @@ class Ledger:
             # what no other connection has written to since the last whole check needs no second one
             version = int(connection.execute("PRAGMA data_version").fetchone()[0])
             whole = self._checked_version != (id(connection), version)
-            self._check_links(connection, *((0, GENESIS) if whole else self._verified))
+            start, previous = (0, GENESIS) if whole else self._verified
+            self._check_links(read_rows(connection, start), start, previous)
             self._checked_version = (id(connection), version)
             self._check_anchor(connection, known)
         count, head = self._verified
@@ -780,15 +813,16 @@ class Ledger:
 
     def _check_progress(self, connection: sqlite3.Connection) -> None:
         count, head = self._verified
-        if count and digest_at(connection, count - 1) != head:
-            raise self._tampered(f"entry {count - 1} is not the one that was last seen")
-        self._check_links(connection, count, head)
+        rows = read_rows(connection, max(count - 1, 0))
+        if count:
+            seen = next(rows, None)
+            if seen is None or seen[0] != count - 1 or seen[4] != head:
+                raise self._tampered(f"entry {count - 1} is not the one that was last seen")
+        self._check_links(rows, count, head)
         self._check_anchor(connection, self._anchored_receipt())
 
-    def _check_links(self, connection: sqlite3.Connection, start: int, previous: str) -> None:
-        count, head, wrong = first_broken_link(
-            read_rows(connection, start), self._identity.secret, start, previous
-        )
+    def _check_links(self, rows: Iterator[Row], start: int, previous: str) -> None:
+        count, head, wrong = first_broken_link(rows, self._identity.secret, start, previous)
         if wrong:
             raise self._tampered(wrong)
         self._verified = (count, head)
@@ -824,26 +858,24 @@ class Ledger:
                 )
             ) from None
 
-    @contextmanager
-    def _guarded(self, *, files: bool = True) -> Iterator[None]:
-        try:
-            yield
-        except LedgerError:
-            raise
-        except sqlite3.OperationalError as error:
+    def _guarded(self, *, files: bool = True) -> _Guard:
+        return _Guard(self, files)
+
+    def _refused(self, error: BaseException, files: bool) -> LedgerError | None:
+        """Say in the ledger's words what went wrong with its file; None for what is no fault of it."""
+        if isinstance(error, LedgerError):
+            return None
+        if isinstance(error, sqlite3.OperationalError):
             if self.path is not None and not self.path.exists():
-                raise LedgerMissingError(
-                    ledger_missing_message.format(path=str(self.path), more="")
-                ) from None
-            raise self._unavailable(str(error)) from None
-        except sqlite3.DatabaseError as error:
-            raise self._tampered(str(error)) from None
-        except OSError as error:
-            if not files:
-                raise
-            if isinstance(error, FileNotFoundError):
-                raise LedgerMissingError(str(error)) from None
-            raise self._unavailable(error.strerror or str(error), error.filename) from None
+                return LedgerMissingError(ledger_missing_message.format(path=str(self.path), more=""))
+            return self._unavailable(str(error))
+        if isinstance(error, sqlite3.DatabaseError):
+            return self._tampered(str(error))
+        if not files or not isinstance(error, OSError):
+            return None
+        if isinstance(error, FileNotFoundError):
+            return LedgerMissingError(str(error))
+        return self._unavailable(error.strerror or str(error), error.filename)
 
     def _unavailable(self, why: str, place: Any = None) -> LedgerUnavailableError:
         return LedgerUnavailableError(
@@ -881,6 +913,10 @@ class Ledger:
 
     def __repr__(self) -> str:
         return f"Ledger({'in memory' if self.path is None else repr(str(self.path))})"
+
+
+_LINKS = frozenset({"bound", "linked"})
+"""Entries that name other ledgers."""
 
 
 def _of_kind(connection: sqlite3.Connection, release: str) -> list[Entry]:

@@ -24,6 +24,7 @@ __all__ = [
     "Entry",
     "Identity",
     "OlderFormat",
+    "Row",
     "Store",
     "append_entry",
     "attach",
@@ -329,9 +330,10 @@ def append_entry(
     # before labels are read, and everything else has a fixed allowance. Otherwise a full disk could let through
     # short outcomes only, and tell them apart for nothing.
     whole = entry.idx % SNAPSHOT == 0
-    state = json.loads(_canonical(entry.state))
+    same = entry.state is before
+    state = dict(before) if same else json.loads(_canonical(entry.state))
     values = {name: getattr(entry, name) for name in _BODY}
-    values |= {"state": state} if whole else {"changes": changes(before, state)}
+    values |= {"state": state} if whole else {"changes": {} if same else changes(before, state)}
     body = _canonical(values)
     known = public + len(entry.user) + (len(_canonical(dict(before))) if whole else 0)
     body = body.ljust(_BLOCK * -(-max(known + _ALLOWANCE, len(body)) // _BLOCK))
@@ -432,13 +434,16 @@ def now() -> float:
 
 
 def _canonical(value: dict[str, Any]) -> str:
-    return json.dumps(value, separators=(",", ":"), sort_keys=True, default=_number)
+    return _ENCODER.encode(value)
 
 
 def _number(value: Any) -> Any:
     if hasattr(value, "item"):
         return value.item()
     raise TypeError(f"The ledger keeps numbers and text only, got {type(value).__name__}.")
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), sort_keys=True, default=_number)
 
 
 def _inode(path: Path) -> tuple[int, int] | None:

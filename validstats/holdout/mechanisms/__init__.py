@@ -12,6 +12,7 @@ from validstats.holdout.mechanisms.base import (
     Release,
     Source,
     State,
+    fields_of,
     mechanism,
 )
 from validstats.holdout.mechanisms.chunked import FreshChunks, Rounds
@@ -52,6 +53,7 @@ __all__ = [
     "ThresholdoutScience",
     "Use",
     "check_score_mechanism",
+    "fields_of",
     "mechanism",
 ]
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
@@ -34,6 +34,7 @@ __all__ = [
     "Release",
     "Source",
     "State",
+    "fields_of",
     "mechanism",
 ]
 
@@ -48,6 +49,11 @@ IntervalKind: TypeAlias = Literal["kl", "hoeffding"]
 
 Noise: TypeAlias = Callable[[str, str], float]
 """``noise(role, law)`` returns a standard draw; role is "threshold", "comparison" or "answer", law "normal" or "laplace"."""
+
+
+def fields_of(record: Any) -> dict[str, Any]:
+    """Return the fields of a flat record by name; its values are numbers, text and tuples of these."""
+    return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +85,7 @@ class Release:
 
     def stored(self) -> dict[str, Any]:
         """Return what the ledger keeps beside the charges."""
-        return {name: value for name, value in asdict(self).items() if name not in ("nats", "mu2")}
+        return {name: value for name, value in fields_of(self).items() if name not in ("nats", "mu2")}
 
 
 @dataclass(frozen=True, kw_only=True)

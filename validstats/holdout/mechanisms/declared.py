@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any, Literal, TypeAlias
 
 __all__ = ["NUMBERS", "Analysis", "Candidate", "Declaration", "ReleaseKind", "Use"]
 
@@ -32,6 +33,11 @@ class Declaration:
     analysis: str | None = None  # whose bound the Gaussian mechanism states; None for other mechanisms
     # Half-width that Thresholdout works with; None for the one that its theorem proves, and for other mechanisms
     tolerance: float | None = None
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """What the ledger keeps of it; to be read only."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,11 @@ DIFFERENCE_CELL = 0.35
 _GRID = 1 << 16  # cells that a single mean of other values is rounded to
 
 
+@lru_cache(maxsize=256)
+def _allocation(queries: int, failures: int | None, failure_weight: float) -> GuessAllocation:
+    return GuessAllocation(queries, failures, failure_weight)
+
+
 @dataclass(frozen=True, kw_only=True)
 class GuessState(State):
     """State of guess-and-check."""
@@ -99,7 +105,7 @@ class GuessState(State):
     def allocation(self) -> GuessAllocation:
         """Shares of the questions."""
         assert self.queries is not None
-        return GuessAllocation(self.queries, self.failures, self.failure_weight)
+        return _allocation(self.queries, self.failures, self.failure_weight)
 
     @property
     def left(self) -> tuple[int, int]:
@@ -209,7 +215,7 @@ class GuessAndCheck(Mechanism):
     def _count(
         cls, state: GuessState, units: AnyArray, guess: Any, log_carry: float
     ) -> tuple[GuessState, Release]:
-        left, allocation, n, count = state.left, state.allocation, len(units), int(units.sum())
+        left, allocation, n, count = state.left, state.allocation, len(units), int(np.count_nonzero(units))
         # level of the statement: alpha * mass of the ledger * share of the question
         level = state.log_alpha + state.log_weight + log_carry
         if guess is None:
@@ -324,6 +330,6 @@ class SingleLook(Mechanism):
             mean = round(float(units.mean()) * _GRID) / _GRID
             low, high = node_interval(mean - 0.5 / _GRID, mean + 0.5 / _GRID, state.n, level, "kl")
             return after, Release(value=mean, low=low, high=high, source="holdout")
-        count = int(units.sum())
+        count = int(np.count_nonzero(units))
         low, high = clopper_pearson(count, state.n, level)
         return after, Release(value=count / state.n, low=low, high=high, source="holdout")
