@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import special, stats
 from scipy.special import digamma
 from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 from sklearn.metrics import mutual_info_score
@@ -137,6 +138,55 @@ def test_subsample_error_does_not_feel_the_order_of_rows_and_is_near_the_truth()
     estimates = [classical.ksg(*correlated(200, 1, 1, seed=100 + r)) for r in range(60)]
     assert 0.5 < error(x, y) / np.std(estimates) < 1.5
     assert rows.shape == (200, 2)
+
+
+def hostile(kind, n, p, seed):
+    """Rows of a kind that trees or ranks could stumble over."""
+    generator = np.random.default_rng(seed)
+    rows = generator.normal(size=(n, p))
+    if kind == "lattice":
+        rows = np.round(rows, 1)
+    elif kind == "atoms":
+        rows[generator.random(n) < 0.4] = 0.0
+        rows[::7] *= -0.0
+    elif kind == "tails":
+        rows = np.exp(20 * rows)
+    elif kind == "tiny":
+        rows *= 1e-300
+    elif kind == "columns":
+        rows = np.asfortranarray(rows)
+    return rows
+
+
+KINDS = ["plain", "lattice", "atoms", "tails", "tiny", "columns"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 3)])
+def test_trees_find_the_radii_and_counts_of_all_pairs(kind, shape) -> None:
+    n, (p, q) = 600, shape
+    x, y = hostile(kind, n, p, seed=21), hostile(kind, n, q, seed=22)
+    orders = np.array([1, 3, 8])
+    radii = classical.tree_radii(np.hstack([x, y]), orders)
+    sides = [np.ascontiguousarray(side) for side in (x, y)]
+    for k, found in zip(orders.tolist(), radii.T, strict=True):
+        assert np.array_equal(found, kernels.product_radii(*sides, k, False))
+        assert np.array_equal(found, classical.neighbour_radii(x, y, k))
+        for side in sides:
+            expected = kernels.counts_within(side, np.ascontiguousarray(found), False)
+            assert np.array_equal(classical.neighbour_counts(side, found), expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_ranks_and_orders_are_those_of_scipy_and_numpy(kind) -> None:
+    rows = hostile(kind, 300, 3, seed=23)
+    for column in rows.T:
+        assert np.array_equal(classical.midranks(column), stats.rankdata(column))
+    for n in (1, 2):
+        assert np.array_equal(classical.midranks(rows[:n, 0]), stats.rankdata(rows[:n, 0]))
+    assert np.array_equal(classical.sorted_order(rows), np.lexsort(rows.T))
+    scores = special.ndtri(stats.rankdata(rows, axis=0) / 301.0)
+    np.testing.assert_array_equal(classical.normal_scores(rows), scores)
 
 
 # --- Gaussian models --------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from scipy import sparse
+from scipy import sparse, stats
 from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 
 from validstats.exceptions import ConstantColumnWarning, SparseCellsWarning, SupportWarning
@@ -20,6 +20,7 @@ from validstats.mi import (
     methods,
     mutual_info,
     mutual_info_matrix,
+    sides,
 )
 from validstats.mi.sides import is_functional, prepare_side, prepare_sides
 
@@ -489,3 +490,52 @@ def test_the_standard_error_of_several_columns_waits_until_it_is_read(monkeypatc
     copied = pickle.loads(pickle.dumps(mutual_info(x, y, method="ksg")))
     assert copied.std_error == pytest.approx(error * np.log(2), rel=1e-14) and len(calls) == 2
     assert np.isfinite(mutual_info(x[:, 0], y[:, 0], method="ksg").low) and len(calls) == 3
+
+
+@pytest.mark.parametrize("kind", ["distinct", "levels", "two values", "signed zeros"])
+def test_functions_of_a_column_are_found_by_its_ranks(kind) -> None:
+    generator = np.random.default_rng(31)
+    rows = generator.normal(size=(200, 3))
+    if kind == "levels":
+        rows = np.round(rows, 1)
+    elif kind == "two values":
+        rows = (rows > 0).astype(float)
+    elif kind == "signed zeros":
+        rows[::3] = 0.0
+        rows[::6] = -0.0
+    column = rows[:, 0]
+    for other in (
+        column,
+        np.exp(column),
+        -(column**3),
+        rows[:, 1],
+        column + 1e-3 * rows[:, 1],
+        np.roll(column, 1),
+    ):
+        ranks = stats.rankdata(column)
+        alike = any(np.array_equal(ranks, stats.rankdata(sign * other)) for sign in (1, -1))
+        assert sides._share_an_order([column, rows[:, 2]], [rows[:, 1] + 7, other]) == (
+            alike or sides._share_an_order([column, rows[:, 2]], [rows[:, 1] + 7])
+        )
+        assert sides._share_an_order([column], [other]) == alike
+    for values in (column, column[:1], column[:0]):
+        assert sides.count_distinct(values) == len(np.unique(values))
+
+
+@pytest.mark.parametrize("decimals", [8, 1, 0])
+def test_repeats_and_orders_are_those_of_whole_rows(decimals) -> None:
+    generator = np.random.default_rng(32)
+    for width in (1, 2, 3):
+        side = prepare_side(np.round(generator.normal(size=(300, width)), decimals), "x", False)
+        most = np.unique(side.rows, axis=0, return_counts=True)[1].max()
+        assert [methods._repeat_beyond(k, side) for k in (0, most - 1, most, 300)] == [
+            True,
+            most > 0,
+            False,
+            False,
+        ]
+        x, y = side.rows, np.round(generator.normal(size=(300, width)), decimals) * -0.5
+        for a, b in ((x, y), (y, x), (x, x), (np.zeros_like(x), x)):
+            both = [np.hstack(pair) + 0.0 for pair in ((a, b), (b, a))]
+            expected = min(both, key=lambda rows: rows[np.lexsort(rows.T)].tobytes())
+            assert np.array_equal(methods._in_either_order(a, b), expected)

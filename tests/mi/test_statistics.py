@@ -14,6 +14,7 @@ from validstats.mi.statistics import (
     CLASSICAL_ANCHORS,
     STATISTIC_NAMES,
     gaussian_bias,
+    local,
     summarise_data,
 )
 from validstats.mi.statistics.linear import (
@@ -152,6 +153,40 @@ def test_pair_information_matches_the_oracle(decimals):
     y = np.round(x + generator.normal(size=60), decimals)
     got = pair_information(x, y, (1, 3, 8))
     assert np.allclose(got, [oracle.pair_information(x, y, k) for k in (1, 3, 8)], atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["plain", "tails", "rounded", "lattice"])
+def test_a_tree_gives_the_bits_of_the_walk_along_one_side(kind, monkeypatch):
+    generator = np.random.default_rng(6)
+    x = generator.normal(size=1_500)
+    y = x + generator.standard_cauchy(size=1_500)
+    if kind == "tails":
+        x = np.exp(9 * x)
+    elif kind == "rounded":
+        x, y = np.round(x, 3), np.round(y, 2)
+    elif kind == "lattice":
+        x, y = np.round(x), np.round(y)  # radii of zero: the kernel answers
+    for orders in ((3, 8), (3,), (1, 3, 8)):
+        walked = pair_information(x, y, orders)
+        monkeypatch.setattr(local, "TREE_ROWS", 10)
+        assert pair_information(x, y, orders).tobytes() == walked.tobytes()
+        monkeypatch.undo()
+
+
+@pytest.mark.parametrize("decimals", [8, 1, 0])
+def test_ties_are_broken_as_two_sorts_would(decimals):
+    generator = np.random.default_rng(7)
+    x, y = np.round(generator.normal(size=(80, 2)), decimals), np.round(generator.normal(size=(80, 1)), 8)
+    scores = canonical_scores(x, y)
+    found = break_common_ties(scores)
+    drawn = np.random.default_rng([20_251_119, 80])
+    for side in ("first", "second"):
+        ranks = getattr(scores, f"ranks_{side}")
+        noise = drawn.random(ranks.shape)
+        order = [np.argsort(np.lexsort((noise[:, j], ranks[:, j]))) for j in range(ranks.shape[1])]
+        broken = 2 * np.column_stack(order).astype(np.int64) - 79
+        assert np.array_equal(getattr(found, f"ranks_{side}"), broken)
+        assert getattr(found, side).tobytes() == normal_scores(broken).tobytes()
 
 
 @pytest.mark.parametrize("euclidean", [0, 1])

@@ -31,6 +31,7 @@ from validstats.mi.anchors import (
     ross,
     row_codes,
     scale_columns,
+    sorted_order,
     subsample_standard_error,
 )
 from validstats.mi.learned import learned_inference, learned_value
@@ -168,7 +169,7 @@ def neighbour_estimator(x: Side, y: Side, options: Options) -> PointEstimator:
     """Choose the nearest-neighbour estimator that suits the kinds of the sides."""
     k, codes_x, codes_y = options.n_neighbors, x.codes, y.codes
     kinds = (x.kind, y.kind)
-    if "mixed" in kinds or ("discrete" not in kinds and _most_repeats(x) > k and _most_repeats(y) > k):
+    if "mixed" in kinds or ("discrete" not in kinds and _repeat_beyond(k, x) and _repeat_beyond(k, y)):
         lattice_x, lattice_y = (_scaled(_from_zero(side), options) for side in (x, y))
         return PointEstimator(
             f"mixture KSG, k = {k}",
@@ -222,12 +223,19 @@ def _error_of_parts(estimator: PointEstimator, x: Side, y: Side, n_neighbors: in
 
 def _in_either_order(x: Float2D, y: Float2D) -> Float2D:
     """Columns of both sides, the first side the same whichever is passed first."""
-    both = [np.hstack(sides) + 0.0 for sides in ((x, y), (y, x))]
-    return min(both, key=lambda rows: rows[np.lexsort(rows.T)].tobytes())
+    one, other = (np.hstack(sides) + 0.0 for sides in ((x, y), (y, x)))
+    # the first rows decide where one row alone is first and they differ
+    first = [rows[rows[:, -1] == rows[:, -1].min()] for rows in (one, other)]
+    if max(map(len, first)) > 1 or first[0].tobytes() == first[1].tobytes():
+        first = [rows[sorted_order(rows)] for rows in (one, other)]
+    return other if first[1].tobytes() < first[0].tobytes() else one
 
 
-def _most_repeats(side: Side) -> int:
-    return int(np.bincount(row_codes(side.rows)).max())
+def _repeat_beyond(k: int, side: Side) -> bool:
+    """Tell whether some row occurs more than k times; it does not where each value of a column occurs less often."""
+    if any(np.unique(column, return_counts=True)[1].max() <= k for column in side.rows.T):
+        return False
+    return int(np.bincount(row_codes(side.rows)).max()) > k
 
 
 def _from_zero(side: Side) -> Side:

@@ -27,6 +27,7 @@ from validstats.mi.anchors import (
     canonical_correlations,
     entropy,
     forest_means,
+    midranks,
     offered_columns,
     rank_scores,
     row_codes,
@@ -242,11 +243,12 @@ def is_functional(x: Side, y: Side) -> bool:
     # told from strong ones.
     n = x.n_rows
     distinct_x, distinct_y = _distinct_values(x), _distinct_values(y)
-    increasing = {_order(y.rows[:, j]) for j, count in distinct_y.items() if count >= FUNCTIONAL_VALUES}
-    for j, count in distinct_x.items():
-        column = x.rows[:, j]
-        if count >= FUNCTIONAL_VALUES and {_order(column), _order(-column)} & increasing:
-            return True
+    varied_x, varied_y = (
+        [side.rows[:, j] for j, count in distinct.items() if count >= FUNCTIONAL_VALUES]
+        for side, distinct in ((x, distinct_x), (y, distinct_y))
+    )
+    if _share_an_order(varied_x, varied_y):
+        return True
     enough = min(FUNCTIONAL_VALUES, FEW_TIES * n)
     columns_x, columns_y = (
         [j for j, count in d.items() if count >= enough] for d in (distinct_x, distinct_y)
@@ -257,6 +259,22 @@ def is_functional(x: Side, y: Side) -> bool:
         return False
     correlations, _, _ = canonical_correlations(x.rows[:, columns_x], y.rows[:, columns_y])
     return bool((1.0 - correlations**2 < 1e-12).any())
+
+
+def _share_an_order(columns_x: list[Float1D], columns_y: list[Float1D]) -> bool:
+    """Tell whether some column of one side is a strictly monotone function of one of the other."""
+    ends_y = [_ends(column) for column in columns_y]
+    for column in columns_x:
+        ends = _ends(column)
+        alike = [other for other, found in zip(columns_y, ends_y) if found in (ends, ends[::-1])]
+        if alike and not {_orders(other)[0] for other in alike}.isdisjoint(_orders(column)):
+            return True
+    return False
+
+
+def _ends(column: Float1D) -> tuple[int, int]:
+    """First places of the least and the largest value, which columns in the same order share."""
+    return int(column.argmin()), int(column.argmax())
 
 
 _BLOCK = 8_192
@@ -288,15 +306,16 @@ def without_repeats(side: Side, given: Side) -> Side:
     """Leave out the columns of a side that are strictly monotone functions of columns of another."""
     if side.codes is not None:
         return side
-    known = {_order(sign * column) for column in given.rows.T for sign in (1.0, -1.0)}
+    known = {order for column in given.rows.T for order in _orders(column)}
     return _choose_columns(
-        side, np.array([_order(column) not in known for column in side.rows.T], dtype=bool)
+        side, np.array([_orders(column)[0] not in known for column in side.rows.T], dtype=bool)
     )
 
 
-def _order(column: Float1D) -> bytes:
-    """Return a digest of the ranks of a column, which strictly increasing functions of it share."""
-    return _digest(rankdata(column))
+def _orders(column: Float1D) -> tuple[bytes, bytes]:
+    """Return digests of the ranks of a column and of its negative, which strictly increasing functions of them share."""
+    ranks = midranks(column)
+    return _digest(ranks), _digest(len(ranks) + 1.0 - ranks)
 
 
 def _digest(values: Float1D) -> bytes:
@@ -360,7 +379,7 @@ def _choose_columns(side: Side, kept: Bool1D) -> Side:
 
 def _distinct_values(side: Side) -> dict[int, int]:
     """Number of distinct values of each column that is not discrete."""
-    return {int(j): len(np.unique(side.rows[:, j])) for j in side.continuous_columns}
+    return {int(j): count_distinct(side.rows[:, j]) for j in side.continuous_columns}
 
 
 # --- reading ----------------------------------------------------------------------------------------------
@@ -425,10 +444,16 @@ def _without_underflow(values: Float1D) -> Float1D:
 def _numeric_kind(values: Float1D, discrete: Declared) -> SideKind:
     if discrete is True:
         return "discrete"
-    n_distinct = len(np.unique(values))
+    n_distinct = count_distinct(values)
     if discrete == "auto" and n_distinct * ROWS_PER_LEVEL <= len(values):
         return "discrete"
     return "continuous" if n_distinct >= FEW_TIES * len(values) else "mixed"
+
+
+def count_distinct(values: Float1D) -> int:
+    """Number of different values."""
+    ordered = np.sort(values)
+    return min(len(ordered), 1) + int(np.count_nonzero(ordered[1:] != ordered[:-1]))
 
 
 def kind_of_counts(
@@ -573,7 +598,7 @@ def _untied_column(rows: Float2D, first: Int1D) -> bool:
     """Whether a column has hardly any ties among the distinct rows, as measurements have."""
     distinct = rows[first]
     allowed = max(2.0, UNTIED * len(distinct))
-    return any(len(distinct) - len(np.unique(column)) <= allowed for column in distinct.T)
+    return any(len(distinct) - count_distinct(column) <= allowed for column in distinct.T)
 
 
 def _repeats_read(x: Side, y: Side, options: RowOptions) -> Rows:
@@ -607,7 +632,7 @@ def without_copies(
 def _copies(sides: Sequence[Side], repeats: Repeats, remedy: str, promise: str) -> tuple[Bool1D | None, str]:
     """Mask of the first row of each where joint rows look like copies (else None), and why a promise is withheld."""
     n = sides[0].n_rows
-    if any(s.codes is None and any(len(np.unique(c)) == n for c in s.rows.T) for s in sides):
+    if any(s.codes is None and any(count_distinct(c) == n for c in s.rows.T) for s in sides):
         return None, ""  # A column without any tie: no row repeats.
     labels = equal_row_codes(np.hstack([side.keys for side in sides]))
     _, first, counts = np.unique(labels, return_index=True, return_counts=True)
@@ -643,6 +668,8 @@ def _one_sided(rows: Rows) -> Rows:
     for side in (rows.x, rows.y):
         if side.codes is not None or side.n_columns < 2 or n < FEWEST_FOR_REPEATS:
             continue
+        if any(count_distinct(column) == n for column in side.rows.T):
+            continue  # no row repeats
         columns = _without_monotone_copies(side.rows)
         if columns.shape[1] < 2:
             continue
@@ -662,11 +689,10 @@ def _one_sided(rows: Rows) -> Rows:
 
 def _without_monotone_copies(rows: Float2D) -> Float2D:
     """Columns that are not monotone functions of an earlier one."""
-    n, kept = len(rows), []
+    kept: list[int] = []
     seen: set[bytes] = set()
     for j, column in enumerate(rows.T):
-        ranks = rankdata(column)
-        upward, downward = (_digest(values) for values in (ranks, n + 1.0 - ranks))
+        upward, downward = _orders(column)
         if not {upward, downward} & seen:
             kept.append(j)
         seen.add(upward)
@@ -716,7 +742,7 @@ def _autocorrelations(columns: Float2D) -> Float1D:
 
 
 def _autocorrelation(column: Float1D) -> float:
-    ranks = rankdata(column)
+    ranks = midranks(column)
     ranks -= ranks.mean()
     square = float(ranks @ ranks)
     return float(ranks[1:] @ ranks[:-1]) / square if square > 0 else 0.0

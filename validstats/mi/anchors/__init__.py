@@ -26,6 +26,8 @@ from validstats.mi.anchors.neighbours import (
     gaussian_from_correlations,
     gaussian_plug_in,
     ksg,
+    midranks,
+    neighbour_counts,
     neighbour_radii,
     normal_scores,
     offered_columns,
@@ -34,8 +36,10 @@ from validstats.mi.anchors.neighbours import (
     reduce_predictions,
     scale_columns,
     side_targets,
+    sorted_order,
     standardise,
     subsample_standard_error,
+    tree_radii,
 )
 from validstats.mi.anchors.polynomials import polynomial_means
 from validstats.mi.anchors.sums import MOST_LEVELS, ColumnSums, pair_tables
@@ -85,7 +89,9 @@ __all__ = [
     "gaussian_from_correlations",
     "gaussian_plug_in",
     "ksg",
+    "midranks",
     "mixed_ksg",
+    "neighbour_counts",
     "neighbour_radii",
     "normal_scores",
     "orthonormal_basis",
@@ -93,5 +99,7 @@ __all__ = [
     "ross",
     "row_codes",
     "scale_columns",
+    "sorted_order",
     "subsample_standard_error",
+    "tree_radii",
 ]

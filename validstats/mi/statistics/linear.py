@@ -416,7 +416,10 @@ def canonical_scores(x: Float2D, y: Float2D) -> CanonicalScores:
         if even.distinct
         else content_keys([(side + np.int64(1 << 40)).astype(np.uint64) for side in ranks])
     )
-    order = np.lexsort((odd.rows, even.rows))
+    order = np.argsort(even.rows)
+    ordered = even.rows[order]
+    if not (ordered[1:] > ordered[:-1]).all():
+        order = np.lexsort((odd.rows, even.rows))
     columns = [np.lexsort((b, a)) for a, b in zip(even.columns, odd.columns, strict=True)]
     ranks = [side[order][:, chosen] for side, chosen in zip(ranks, columns, strict=True)]
     keys = [(side.shape[1], even.sides[i], odd.sides[i]) for i, side in enumerate(ranks)]
@@ -506,12 +509,15 @@ def break_common_ties(scores: CanonicalScores) -> CanonicalScores:
     # of X' and U carries nothing about Y; so ``I(X'; Y) = I(X; Y)``, and likewise for Y. Nearest-neighbour
     # statistics read a lattice on both sides as dependence otherwise. The draws follow the canonical order,
     # so the result does not depend on the order of rows, coordinates or sides; reflections change it.
-    generator = np.random.default_rng([20_251_119, scores.n])
+    n = scores.n
+    generator = np.random.default_rng([20_251_119, n])
     broken = []
     for ranks in (scores.ranks_first, scores.ranks_second):
-        noise = generator.random(ranks.shape)
-        order = [np.argsort(np.lexsort((noise[:, j], ranks[:, j]))) for j in range(ranks.shape[1])]
-        broken.append(2 * np.column_stack(order).astype(np.int64) + 1 - scores.n)
+        noise, ordered = generator.random(ranks.shape), np.array(ranks, order="C")
+        for j, column in enumerate(ranks.T):
+            if np.bincount(column + (n - 1)).max() > 1:  # without ties ranks are what they were
+                ordered[np.lexsort((noise[:, j], column)), j] = 2 * np.arange(n) + 1 - n
+        broken.append(ordered)
     return replace(
         scores,
         first=normal_scores(broken[0]),
