@@ -20,6 +20,8 @@ from validstats.dsl.sequence.confidence_sequences import sequence_radii
 from validstats.dsl.sequence.forward import (
     ENOUGH_EXPECTED,
     ENOUGH_SEEN,
+    FEWEST_TO_LEARN,
+    crossed_predictions,
     effective_units,
     predict_upcoming,
     regression_look,
@@ -216,7 +218,7 @@ class SequentialLabelling(BaseEstimator):
         found = [regression_look(regressors[:t], pseudo[:t]) for t in looks]
         estimates = np.array([look.estimate for look in found])
         variances = np.array([look.variance for look in found])
-        error = state.outcome - state.prediction
+        error = self._errors(state)
         units = [effective_units(look, error[:t], state.probability[:t]) for look, t in zip(found, looks)]
         enough = np.array([(seen >= ENOUGH_SEEN) & (expected >= ENOUGH_EXPECTED) for seen, expected in units])
         n_best = min(5 * self.start, len(state.order)) if self.n_best is None else self.n_best
@@ -252,7 +254,7 @@ class SequentialLabelling(BaseEstimator):
         labelled = ~np.isnan(state.outcome)
         past, outcome = state.features[: state.n_visited][labelled], state.outcome[labelled]
         upcoming = state.features[block]
-        if len(outcome) < 10:
+        if len(outcome) < FEWEST_TO_LEARN:
             guess = state.fallback[block]
             start = guess if self._has_surrogate or not len(outcome) else np.full(len(guess), outcome.mean())
             return start.copy(), None
@@ -266,7 +268,22 @@ class SequentialLabelling(BaseEstimator):
         error = predict_upcoming(self._seeded(forest), past, squared, upcoming)
         return prediction, np.sqrt(np.maximum(error, 0.0))
 
-    def _seeded(self, learner: Any) -> Any:
+    def _errors(self, state: LabellingState) -> Float1D:
+        """What predictions of labelled units miss; the first ones, whose predictions had learned nothing, as if they had."""
+        # Later probabilities divide the errors of predictions that have learned. Those of a poor surrogate are large and
+        # alike, so that few labels would look like enough.
+        error = state.outcome - state.prediction
+        labelled = ~np.isnan(error)
+        starts = [0, *state.look_times]
+        learned = [t for t in starts if np.count_nonzero(labelled[:t]) >= FEWEST_TO_LEARN]
+        first = np.flatnonzero(labelled[: learned[0] if learned else state.n_visited])
+        error[first] = np.nan
+        if learned:
+            features, outcome = state.features[first], state.outcome[first]
+            error[first] = outcome - crossed_predictions(self._seeded(self.learner, 0), features, outcome)
+        return error
+
+    def _seeded(self, learner: Any, seed: int | None = None) -> Any:
         if learner is None:
             from sklearn.linear_model import LinearRegression
 
@@ -274,7 +291,9 @@ class SequentialLabelling(BaseEstimator):
         model = clone(learner)
         parameters = model.get_params()
         if "random_state" in parameters and parameters["random_state"] is None:
-            model.set_params(random_state=int(self._generator.integers(2**31 - 1)))
+            model.set_params(
+                random_state=int(self._generator.integers(2**31 - 1)) if seed is None else seed
+            )
         return model
 
     def _probabilities(self, state: LabellingState, size: int, error: Float1D | None) -> Float1D:
