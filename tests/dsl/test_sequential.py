@@ -21,6 +21,7 @@ from validstats.dsl.sequence.confidence_sequences import (
     sequence_radius,
 )
 from validstats.dsl.sequence.forward import (
+    crossed_predictions,
     effective_units,
     forward_predictions,
     predict_upcoming,
@@ -318,6 +319,48 @@ def test_few_rare_labels_have_no_interval_and_it_is_said() -> None:
         assert not result.informative and np.all(np.isinf(result.radii))
         assert result.answer.startswith(f"The {'share' if share else 'mean'} of y is ")
         assert "go on labelling" in result.answer and "you may stop" not in result.answer
+
+
+@pytest.mark.parametrize(
+    ("n", "rate", "share", "start", "begins"), [(1000, 0.964, 0.064, 360, False), (1500, 0.1, 0.3, 200, True)]
+)
+@pytest.mark.filterwarnings("ignore::validstats.exceptions.LabellingWarning")
+def test_what_a_surrogate_says_of_units_that_are_all_labelled_changes_nothing(
+    n, rate, share, start, begins
+) -> None:
+    # their pseudo-outcomes are their labels, and how many labels are enough is not counted by errors of the surrogate: in
+    # the first case labels of 0 are still to come when those errors would be enough
+    rng = np.random.default_rng(1)
+    truth, coins = (rng.random(n) < rate).astype(float), rng.integers(0, 2, n).astype(float)
+    results = []
+    for surrogate in (None, coins, 1e3 * coins, np.zeros(n)):
+        labelling = SequentialLabelling(label_share=share, start=start, random_state=1)
+        results.append(label_all(labelling.fit(coins, surrogate), truth, 180).infer())
+    assert np.isfinite(results[0].radii[-1, 0]) == begins
+    for other in results[1:]:
+        np.testing.assert_allclose(other.estimates, results[0].estimates, rtol=1e-12)
+        np.testing.assert_allclose(other.radii, results[0].radii, rtol=1e-12)
+
+
+def test_a_sequence_of_nine_labels_has_no_interval() -> None:
+    _, truth = corpus(400)
+    labelling = SequentialLabelling(label_share=0.001, n_first=9, start=20, random_state=0).fit(truth)
+    labelling.record(truth[labelling.next_labels().to_label])
+    while labelling.n_remaining > 300:
+        labelling.record(truth[labelling.next_labels(25).to_label])
+    with pytest.warns(LabellingWarning, match="No interval yet"):
+        result = labelling.infer()
+    assert result.n_labelled == 9 and np.isinf(result.radii).all()
+
+
+def test_crossed_predictions_come_from_the_other_fifths() -> None:
+    rng = np.random.default_rng(12)
+    x, y = rng.normal(size=(23, 2)), rng.normal(size=23)
+    found = crossed_predictions(LinearRegression(), x, y)
+    for i in range(23):
+        others = [j for j in range(23) if j % 5 != i % 5]
+        model = LinearRegression().fit(x[others], y[others])
+        assert found[i] == pytest.approx(model.predict(x[[i]])[0], rel=1e-12)
 
 
 def test_sequences_are_wider_than_one_look_intervals() -> None:

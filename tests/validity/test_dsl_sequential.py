@@ -138,3 +138,31 @@ def test_rare_labels_hold_at_all_looks_since_the_sequence_waits_for_them(share, 
         return
     at_once = binomial_acceptance(int(held[:, 1].sum()), 400, 0.9)
     assert not at_once.accepted, str(at_once)
+
+
+def after_a_poor_surrogate(rng, index):
+    """A machine that guesses, and labels of which 3.6 % are 0; looks as (ours, by its errors in the first units) held."""
+    n, rate, share, start = 3600, 0.964, 0.064, 360
+    truth, machine = (rng.random((n,)) < rate).astype(float), rng.integers(2, size=n).astype(float)
+    labelling = SequentialLabelling(label_share=share, start=start, random_state=rng)
+    labelling.fit(machine[:, None], surrogate=machine)
+    while labelling.n_remaining > 0:
+        labelling.record(truth[labelling.next_labels(180).to_label])
+    result, state = labelling.infer(), labelling.state_
+    error, pseudo = state.outcome - state.prediction, state.pseudo_outcome
+    looks = [regression_look(np.ones((t, 1)), pseudo[:t]) for t in result.times]
+    units = [effective_units(look, error[:t], state.probability[:t]) for look, t in zip(looks, result.times)]
+    enough = np.array([(seen >= ENOUGH_SEEN) & (expected >= ENOUGH_EXPECTED) for seen, expected in units])
+    variances = np.array([look.variance for look in looks])
+    at_once = sequence_radii(result.times, variances, enough, 5 * start, 0.05)
+    miss = np.abs(result.estimates - rate)
+    return bool(np.all(miss <= result.radii)), bool(np.all(miss <= at_once))
+
+
+@pytest.mark.filterwarnings("ignore::validstats.exceptions.LabellingWarning")
+def test_a_poor_surrogate_of_the_first_units_begins_no_sequence() -> None:
+    held = np.array(map_replicates(after_a_poor_surrogate, 200, random_state=66))
+    ours = binomial_acceptance(int(held[:, 0].sum()), 200, 0.95)
+    assert ours.accepted, str(ours)
+    at_once = binomial_acceptance(int(held[:, 1].sum()), 200, 0.95)
+    assert not at_once.accepted, str(at_once)
