@@ -291,9 +291,7 @@ class SequentialLabelling(BaseEstimator):
         model = clone(learner)
         parameters = model.get_params()
         if "random_state" in parameters and parameters["random_state"] is None:
-            model.set_params(
-                random_state=int(self._generator.integers(2**31 - 1)) if seed is None else seed
-            )
+            model.set_params(random_state=int(self._generator.integers(2**31 - 1)) if seed is None else seed)
         return model
 
     def _probabilities(self, state: LabellingState, size: int, error: Float1D | None) -> Float1D:
