@@ -686,7 +686,8 @@ def test_the_last_losses_are_those_of_the_majority_of_what_scored_well(monkeypat
 
         kind = SimpleNamespace(initial_state=lambda n, **options: {}, step=step)
         monkeypatch.setattr(holdout_claims, "mechanism", lambda name, kind=kind: kind)
-        assert holdout_claims._values_trial(setting, np.random.default_rng(3)) == Trial(True, 1.0)
+        # by their words, since a width that is not a number differs from itself
+        assert repr(holdout_claims._values_trial(setting, np.random.default_rng(3))) == repr(Trial(True, 1.0))
         rng = np.random.default_rng(3)
         labels, *proposals = (rng.integers(0, 2, 40) for _ in range(7))
         votes = sum(
@@ -709,7 +710,8 @@ def test_nothing_is_asked_after_a_refusal(monkeypatch) -> None:
 
         kind = SimpleNamespace(initial_state=lambda n, **options: {}, step=step)
         monkeypatch.setattr(holdout_claims, "mechanism", lambda name, kind=kind: kind)
-        assert holdout_claims._values_trial(setting, np.random.default_rng(0)) == Trial(True, 0.5)
+        # by their words, since a width that is not a number differs from itself
+        assert repr(holdout_claims._values_trial(setting, np.random.default_rng(0))) == repr(Trial(True, 0.5))
         assert len(asked) == 3
 
 
