@@ -145,5 +145,22 @@ def test_products_tell_apart_only_what_the_singular_values_do(monkeypatch, origi
     assert (found is None) == (distance > 1e-4) or origin > 0.0
 
 
+@pytest.mark.parametrize("origin", [0.0, 3.0])
+@pytest.mark.parametrize("n_columns", [3, 100])
+def test_rows_that_are_apart_have_no_column_near_the_others(monkeypatch, n_columns, origin):
+    # the warning of columns that are hardly told apart is not looked for where rows are apart by far
+    rng = np.random.default_rng(0)
+    told = []
+    for distance in np.geomspace(1e-4, 1.0, 13):
+        others = origin + rng.normal(size=(400, n_columns - 2))
+        design = np.column_stack([np.ones(400), others, others[:, 0] + distance * rng.normal(size=400)])
+        told.append(RegressionRows(y=np.zeros(400), X=design).are_apart)
+        with monkeypatch.context() as patch:
+            patch.setattr("validstats.dsl.moments.models.clearly_apart", lambda products: False)
+            found = nearly_spanned_columns(design, [str(k) for k in range(n_columns)], 1e-4)
+        assert found is None or not told[-1]
+    assert any(told) and not all(told)
+
+
 def test_constants_are_not_near_each_other() -> None:
     assert nearly_spanned_columns(np.ones((5, 2)), ["one", "two"], 1e-4) is None

@@ -315,6 +315,8 @@ class LabelledSample:
         """Return the labelled rows as a sample of their own, with their part of an augmentation."""
         if len(self.positions) == self.n_rows:
             return self, augmentation
+        if not augmentation.terms:
+            return self._labelled_rows, augmentation
         of_terms = self._labelled_terms
         for term in augmentation.terms:
             if id(term) not in of_terms:

@@ -364,11 +364,13 @@ def error_variance(residual: Float1D, information: Float1D, weight: Float1D, n_p
 
 def floored_residuals(residual: Float1D, information: Float1D, leverage: Float1D, scale: float) -> Float1D:
     """Return ``e / (1 - lev)``, at least ``sqrt(s2 mu' / (1 - lev))`` in size where ``lev >= 1/2``."""
-    room = 1.0 - leverage
+    room, high = 1.0 - leverage, leverage >= _FLOORED_LEVERAGE
     inflated = residual / room
+    if not high.any():
+        return inflated
     floor = np.sqrt(scale * np.maximum(information, 0.0) / room)
     floored = np.where(inflated < 0, -1.0, 1.0) * np.maximum(np.abs(inflated), floor)
-    return np.where(leverage >= _FLOORED_LEVERAGE, floored, inflated)
+    return np.where(high, floored, inflated)
 
 
 def kurtosis_degrees(units: Float2D, n_params: int) -> Float1D:
@@ -491,6 +493,9 @@ def label_error(gold: AugmentedFit, *, cell: Int1D | None = None, finite: bool =
     carried = weight[:, None] * own
     leverage = _leverage(part, gold.params, gold.bread, n_rows)
     high = leverage >= _FLOORED_LEVERAGE
+    fragile = np.zeros(len(gold.params), dtype=np.bool_)
+    if high.any():
+        fragile = (carried[high] ** 2).sum(axis=0) > 0.5 * np.einsum("ij,ij->j", carried, carried)
     events, scale = np.zeros(len(gold.params)), 0.0
     if parts is not None:
         scale = error_variance(parts.residual, parts.information, weight, len(gold.params))
@@ -504,7 +509,7 @@ def label_error(gold: AugmentedFit, *, cell: Int1D | None = None, finite: bool =
         scale=scale,
         n_rows=n_rows,
         carried=carried,
-        fragile=(carried[high] ** 2).sum(axis=0) > 0.5 * np.einsum("ij,ij->j", carried, carried),
+        fragile=fragile,
         events=events,
     )
     vars(found)["_last"] = rows, found.residuals_from(part, parts, leverage)  # asked for next
@@ -674,14 +679,13 @@ def controlled(
     ``first_stage`` is the effective number of parameters of the first stage; ``gold_variance`` replaces the variance
     of the labels alone where another correction was asked for by name.
     """
-    p = len(labels.params)
-    units = labelled_units(sample.drawn, np.ones(sample.n_labelled, dtype=np.bool_))
-    margin = max(units - p, 1)
-    augmentation = Augmentation() if control is None else control.augmentation
-    part, of_labels = sample.labelled_part(augmentation)
     both = _joint(sample, labels, control, population)
     if control is None:
         return _alone(sample, labels, both, gold_variance)
+    p, augmentation = len(labels.params), control.augmentation
+    units = labelled_units(sample.drawn, np.ones(sample.n_labelled, dtype=np.bool_))
+    margin = max(units - p, 1)
+    part, of_labels = sample.labelled_part(augmentation)
     found, joint, residual = both.found, both.covariance, both.residual
     factor = price_of_first_stage(units, first_stage)
     diagonal = joint.diagonal()
@@ -819,8 +823,10 @@ def _joint(
         )
     found = sums.influence
     covariance = labelling_covariance(residual, sample) if found is None else found.covariance(sample.n_rows)
-    units = labelled_units(sample.drawn, np.ones(sample.n_labelled, dtype=np.bool_))
-    expected = None if sums.added is None else _expected_degrees(sums.added, units, p)
+    expected = None
+    if sums.added is not None:
+        units = labelled_units(sample.drawn, np.ones(sample.n_labelled, dtype=np.bool_))
+        expected = _expected_degrees(sums.added, units, p)
     return _Joint(work, found, covariance, residual, expected)
 
 

@@ -639,16 +639,14 @@ def clean_label(name: str, values: AnyArray, n_rows: int) -> AnyArray:
             f"labels: the label {name!r} has shape {values.shape}; fit saw {n_rows} rows, and a label has one entry a "
             "row, missing where a row is not labelled."
         )
-    missing = missing_values(values)
-    if missing.all():
-        raise ValueError(f"No row carries the expert label {name!r}; at least a few dozen are needed.")
     if values.dtype.kind in "fiu":
         # NaN where a row has none; a copy: the caller goes on working on the labels
         numbers = values if values.dtype.kind == "f" else as_floats(values, f"labels: the label {name!r}")
         filled = numbers.astype(np.float64)
     else:
-        known = ~missing
-        if values.dtype.kind in "OUS" and all(isinstance(v, str) for v in values[known].tolist()):
+        known = ~missing_values(values)
+        words = values[known].tolist() if values.dtype.kind in "OUS" else []
+        if words and all(isinstance(v, str) for v in words):
             return values.astype(object)
         filled = np.full(len(values), np.nan)
         try:
@@ -656,6 +654,8 @@ def clean_label(name: str, values: AnyArray, n_rows: int) -> AnyArray:
         except (TypeError, ValueError):
             return values.astype(object)
     largest = float(max(np.fmax.reduce(filled), -np.fmin.reduce(filled)))
+    if np.isnan(largest):
+        raise ValueError(f"No row carries the expert label {name!r}; at least a few dozen are needed.")
     if np.isinf(largest):
         raise ValueError(f"labels: the label {name!r} has {int(np.isinf(filled).sum())} infinite value(s).")
     if largest > LARGEST_VALUE:

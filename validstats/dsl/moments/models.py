@@ -46,9 +46,6 @@ __all__ = [
 _SINGULAR = 1e-13
 """Smallest over largest singular value, rows and columns scaled, below which a Jacobian counts as singular."""
 
-_SCALING_PASSES = 3
-"""Passes of the scaling of rows and columns."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class NewtonResult:
@@ -77,16 +74,15 @@ def scale_rows_and_columns(jacobian: Float2D) -> tuple[Float1D, Float1D]:
     # rows, columns: ``rows[:, None] * jacobian * columns`` is the scaled matrix.
     # Ruiz (2001), A scaling algorithm to equilibrate both rows and columns norms in matrices,
     # RAL-TR-2001-034.
-    rows, columns = np.ones(len(jacobian)), np.ones(len(jacobian))
+    # One pass is all: afterwards the largest entry of every row and column is one, unless all of it is zero.
+    factors = []
     scaled = np.abs(jacobian)
-    for _ in range(_SCALING_PASSES):
-        for factors, values in ((rows, scaled.T), (columns, scaled)):
-            largest = np.maximum.reduce(values, axis=0)
-            if not np.logical_and.reduce(largest):
-                largest[largest == 0.0] = 1.0
-            factors /= largest
-            values /= largest
-    return rows, columns
+    for values in (scaled.T, scaled):
+        largest = np.maximum.reduce(values, axis=0)
+        largest[largest == 0.0] = 1.0
+        factors.append(1.0 / largest)
+        values /= largest
+    return factors[0], factors[1]
 
 
 class ScaledJacobian:

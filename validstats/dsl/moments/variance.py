@@ -534,7 +534,8 @@ class StratumCentres:
                 once = float(times[0])
                 n_apart = len(labelled) - int(np.count_nonzero(labelled))
                 square = n_apart * once**2 * centred
-                return square, None if scores is None else once * np.sum(scores, axis=0)[None]
+                # a product adds few columns faster than a sum along the rows
+                return square, None if scores is None else (np.full(len(scores), once) @ scores)[None]
             apart = times[~labelled]
             return (apart @ apart) * centred, None if scores is None else (times @ scores)[None]
         strata = design.fixed_strata(len(labelled))

@@ -168,6 +168,10 @@ class FilledFrame:
         """Names of the columns, labels that the data do not have last."""
         return tuple(dict.fromkeys((*self._units.names, *self._filled)))
 
+    def place(self, name: str) -> int:
+        """Return the place of a column of the data."""
+        return self._units.given.columns.get_loc(name)
+
     def values(self, name: str) -> AnyArray:
         """Return a column as an array."""
         if name not in self._values:
@@ -272,7 +276,8 @@ class DesignBuilder:
                 "show cannot be absorbed; write it as a covariate, C(...)."
             )
         observed = (used | self._outcome_variables) - set(labels)
-        self.variables = tuple(v for v in template.columns if v in observed) if observed else ()
+        place = template.place if isinstance(template, FilledFrame) else template.columns.get_loc
+        self.variables = tuple(sorted(observed, key=place))
         self.template = self.checked(template)
         self._checked = True
         if self._numbers is not None:
@@ -328,8 +333,10 @@ class DesignBuilder:
     def checked(self, frame: Any) -> Any:
         """Return rows whose observed variables are complete, small numbers widened."""
         if self._checked and getattr(frame, "whole", frame) is self._given:
-            # rows of a template that was found complete
-            return self.template if frame is self._given else widen_numbers(frame, self.variables)
+            # rows of a template that was found complete; where nothing was widened in it, nothing is in its rows
+            if frame is self._given:
+                return self.template
+            return frame if self.template is self._given else widen_numbers(frame, self.variables)
         for name in (*self.variables, *self.parsed.effects):
             self._check_variable(frame, name)
         return widen_numbers(frame, self.variables)
@@ -787,10 +794,12 @@ class StudyRows:
         """Positions of the labelled rows."""
         return np.flatnonzero(self.labelled)
 
-    def take(self, rows: AnyArray) -> StudyRows:
-        """Return some of the rows, given by their positions."""
+    def take(self, rows: AnyArray, frame: Any = None) -> StudyRows:
+        """Return some of the rows, given by their positions, with their columns where these are known."""
+        if frame is None:
+            frame = self.frame.take(rows) if isinstance(self.frame, FilledFrame) else self.frame.iloc[rows]
         return StudyRows(
-            frame=self.frame.take(rows) if isinstance(self.frame, FilledFrame) else self.frame.iloc[rows],
+            frame=frame,
             labelled=self.labelled[rows],
             probability=self.probability[rows],
             design=self.design.take(rows),

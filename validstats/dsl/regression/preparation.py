@@ -357,7 +357,7 @@ class FrameStudy:
     @cached_property
     def known(self) -> StudyRows:
         """The labelled rows."""
-        return replace(self.rows.take(self.request.calibration.positions), frame=self.known_frame)
+        return self.rows.take(self.request.calibration.positions, self.known_frame)
 
     @cached_property
     def known_frame(self) -> Any:

@@ -576,17 +576,21 @@ def _warn_about_surprises(prepared: PreparedModel, found: Estimate) -> None:
 def _warn_about_rare_labels(prepared: PreparedModel) -> None:
     """Warn where a 0/1 outcome hardly varies among the labels, or among those of a group: its variance is not seen."""
     rows, names = prepared.sample.gold, prepared.names
-    if rows.y.ndim > 1 or not ((rows.y == 0.0) | (rows.y == 1.0)).all():
+    positive = rows.y == 1.0
+    if rows.y.ndim > 1 or not (positive | (rows.y == 0.0)).all():
         return
     found = []
     for k, column in enumerate(rows.X.T):
+        if column[0] not in (0.0, 1.0):
+            continue
         zeros, ones = column == 0.0, column == 1.0
         for value, inside in ((0.0, zeros), (1.0, ones)) if (zeros | ones).all() else ():
-            if not inside.any():
+            size = np.count_nonzero(inside)
+            if not size:
                 continue
-            side = rows.y[inside]
-            where = "in all" if len(side) == len(rows.y) else f"with {names[k]} = {value:g}"
-            found.append((int(min(side.sum(), len(side) - side.sum())), len(side), where))
+            many = np.count_nonzero(positive & inside)
+            where = "in all" if size == len(positive) else f"with {names[k]} = {value:g}"
+            found.append((min(many, size - many), size, where))
     events, n_labelled, where = min(found, default=(_FEWEST_EVENTS, 0, ""))
     if events < _FEWEST_EVENTS:
         warn(rare_labels_message.format(events=events, n_labelled=n_labelled, where=where), LabellingWarning)
@@ -715,12 +719,18 @@ def _simple(found: Estimate) -> SimpleFit:
 
 _FEW_DIGITS = 1e-4
 """Smallest over largest singular value of the labelled design below which columns are hardly told apart."""
+_MOST_COLUMNS = 100
+"""Columns of length one that are apart have products without an eigenvalue below 1e-6, so that singular values of as many columns
+differ by (100 / 1e-6)^(1/2) = 1 / _FEW_DIGITS at most; centred beside an intercept they do not differ more, as none gets longer."""
 
 
 def _warn_about_near_collinearity(sample: Sample, names: Sequence[str]) -> None:
     """Warn of columns that the labelled rows hardly tell apart."""
-    columns = column_names(sample.gold, names)
-    found = None if columns is None else nearly_spanned_columns(sample.gold.X, columns, _FEW_DIGITS)
+    gold = sample.gold
+    if gold.weights is None and gold.are_apart and gold.X.shape[1] <= _MOST_COLUMNS:
+        return
+    columns = column_names(gold, names)
+    found = None if columns is None else nearly_spanned_columns(gold.X, columns, _FEW_DIGITS)
     if found is not None:
         involved, condition = found
         message = near_collinearity_message.format(
