@@ -85,20 +85,44 @@ def test_trees_give_the_estimate_of_all_pairs(n, dim, ties, monkeypatch) -> None
     assert by_tree == pytest.approx(classical.ksg(x, y), abs=1e-12)
 
 
-@pytest.mark.parametrize("name", ["product_radii", "counts_within", "counts_within_sorted"])
+@pytest.mark.parametrize("name", ["product_radii", "counts_within"])
 def test_compiled_kernels_equal_their_python_text(name) -> None:
     rows = np.random.default_rng(4).normal(size=(25, 2)).round(1)
     other = np.ascontiguousarray(rows[::-1])
     radii = np.random.default_rng(5).uniform(0, 1, size=25).round(1)
-    column = rows[:, 0].copy()
     arguments = {
         "product_radii": (rows, other, 3, True),
         "counts_within": (rows, radii, True),
-        "counts_within_sorted": (np.sort(column), column, radii),
     }[name]
     kernel = getattr(kernels, name)
     plain = getattr(kernel, "py_func", kernel)
     np.testing.assert_array_equal(kernel(*arguments), plain(*arguments))
+
+
+@pytest.mark.parametrize("kind", ["plain", "lattice", "atoms", "tails", "clusters"])
+def test_counts_on_a_line_are_those_of_all_pairs_however_far_the_guess_is_off(kind, monkeypatch) -> None:
+    generator = np.random.default_rng(6)
+    values = generator.normal(size=400)
+    if kind == "lattice":
+        values = values.round(1)
+    elif kind == "atoms":
+        values[generator.random(400) < 0.5] = 0.0
+    elif kind == "tails":
+        values = np.exp(20 * values)
+    elif kind == "clusters":
+        values = 1e-6 * values + generator.integers(0, 3, size=400)
+    gaps = np.abs(values[:, None] - values)
+    # differences that occur, so that a neighbour lies at the radius exactly; none, and one beyond all others
+    radii = np.column_stack([gaps[np.arange(400), generator.integers(0, 400, size=400)], gaps.max(axis=1)])
+    radii = np.column_stack([radii, np.zeros(400), generator.choice([1e-9, 0.1, 1.0, 1e300], size=400)])
+    expected = np.maximum((gaps[:, :, None] < radii[:, None]).sum(axis=1) - 1, 0)
+    order = np.argsort(values)
+    np.testing.assert_array_equal(classical.line_counts(values, radii, order), expected)
+    plain, found = kernels.counts_within_sorted, np.empty(radii.shape, dtype=np.int64)
+    for steps in (kernels._STEPS, 3):
+        monkeypatch.setattr(kernels, "_STEPS", steps)
+        getattr(plain, "py_func", plain)(values[order], radii[order], found)
+        np.testing.assert_array_equal(found, expected[order])
 
 
 def test_normal_scores_do_not_feel_increasing_maps() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from validstats.kernels._jit import jit
 
-__all__ = ["add_trees", "forest_sums"]
+__all__ = ["add_trees", "forest_counts", "forest_sums"]
 
 
 @jit
@@ -36,13 +36,13 @@ def _partition(rows: Any, start: Any, stop: Any, column: Any, threshold: Any, ke
     left = start
     right = 0
     for i in range(start, stop):
+        # written to both places, and one of them is kept: a branch would be guessed wrong every other time
         row = rows[i]
-        if column[row] <= threshold:
-            rows[left] = row
-            left += 1
-        else:
-            kept[right] = row
-            right += 1
+        small = column[row] <= threshold
+        rows[left] = row
+        kept[right] = row
+        left += small
+        right += not small
     for i in range(right):
         rows[left + i] = kept[i]
     return left
@@ -52,28 +52,43 @@ def forest_sums(
     columns: Any, targets: Any, n_grow: Any, n_bag: Any, n_trees: Any, n_draws: Any, leaf: Any, seed: Any
 ) -> Any:
     """Sum, over the trees that did not grow on a row, the mean targets of the leaf that the row falls into."""
-    n, width = targets.shape
+    none = np.empty((0, 0), dtype=np.int64)
+    return _grown(columns, targets, none, targets.shape[1], 0, n_grow, n_bag, n_trees, n_draws, leaf, seed)
+
+
+def forest_counts(
+    columns: Any, codes: Any, width: Any, n_bag: Any, n_trees: Any, n_draws: Any, leaf: Any, seed: Any
+) -> Any:
+    """The sums of :func:`forest_sums` for the rows after those with codes, whose targets are ones at their codes and zeros elsewhere."""
+    known, none = len(codes), np.empty((0, 0))
+    sums, _ = _grown(columns, none, codes, width, known, known, n_bag, n_trees, n_draws, leaf, seed)
+    return sums[known:]
+
+
+def _grown(columns: Any, targets: Any, codes: Any, width: Any, first: Any, n_grow: Any, *options: Any) -> Any:
+    n = columns.shape[1]
     sums, trees = np.zeros((n, width)), np.zeros(n, dtype=np.int64)
     # room for the kernel: every array that it makes itself would take a tenth of a second to compile
     rows = np.empty((4, n), dtype=np.int64)
     stack = np.empty((2 * n_grow + 2, 4), dtype=np.int64)
     keys = np.empty(2 * n_grow + 2, dtype=np.uint64)
-    add_trees(
-        columns, targets, n_grow, n_bag, n_trees, n_draws, leaf, seed, sums, trees, rows, stack, keys, np.empty((2, width))
-    )  # fmt: skip
+    room = rows, stack, keys, np.empty((2, width))
+    add_trees(columns, targets, codes, first, n_grow, *options, sums, trees, *room)
     return sums, trees
 
 
 @jit
 def add_trees(
-    columns: Any, targets: Any, n_grow: Any, n_bag: Any, n_trees: Any, n_draws: Any, leaf: Any, seed: Any,
+    columns: Any, targets: Any, codes: Any, first: Any,
+    n_grow: Any, n_bag: Any, n_trees: Any, n_draws: Any, leaf: Any, seed: Any,
     sums: Any, trees: Any, rows: Any, stack: Any, keys: Any, means: Any,
 ) -> None:  # fmt: skip
-    """Grow the trees and add what they say of the rows left out."""
+    """Grow the trees and add what they say of the rows left out, from the first that asks on."""
     # Every draw is a function of the seed, the tree and the node alone, so that what grows a tree does not
     # depend on who asks it: the sums of a row are the same whatever other rows ask.
     dim, n = columns.shape
-    width = targets.shape[1]
+    # there are targets or codes; one after the other, ones at the codes add up to the same sums as with their zeros
+    width, n_targets, n_codes = sums.shape[1], targets.shape[1], codes.shape[1]
     order, grow, ask, kept = rows[0], rows[1], rows[2], rows[3]
     left_sum, total = means[0], means[1]
     for tree in range(n_trees):
@@ -86,10 +101,13 @@ def add_trees(
             order[i], order[j] = order[j], order[i]
         for i in range(n_bag):
             grow[i] = order[i]
-        for i in range(n - n_bag):
-            ask[i] = order[n_bag + i]
-            trees[ask[i]] += 1
-        stack[0, 0], stack[0, 1], stack[0, 2], stack[0, 3] = 0, n_bag, 0, n - n_bag
+        n_ask = 0
+        for i in range(n_bag, n):
+            if order[i] >= first:
+                ask[n_ask] = order[i]
+                trees[order[i]] += 1
+                n_ask += 1
+        stack[0, 0], stack[0, 1], stack[0, 2], stack[0, 3] = 0, n_bag, 0, n_ask
         keys[0] = _mix(root ^ np.uint64(0x5851F42D4C957F2D))
         depth = 1
         while depth > 0:
@@ -102,8 +120,10 @@ def add_trees(
                 total[m] = 0.0
             for i in range(a, b):
                 row = grow[i]
-                for m in range(width):
+                for m in range(n_targets):
                     total[m] += targets[row, m]
+                for m in range(n_codes):
+                    total[codes[row, m]] += 1.0
             best = -1.0
             best_column = -1
             best_threshold = 0.0
@@ -112,17 +132,20 @@ def add_trees(
                     choice = np.uint64(_mix(key + np.uint64(2 * draw + 1)))
                     j = _below(choice, dim)
                     threshold = columns[j, grow[a + _below(np.uint64(_mix(choice)), b - a)]]
-                    for m in range(width):
-                        left_sum[m] = 0.0
                     count = 0
                     for i in range(a, b):
-                        row = grow[i]
-                        if columns[j, row] <= threshold:
-                            count += 1
-                            for m in range(width):
-                                left_sum[m] += targets[row, m]
+                        kept[count] = grow[i]
+                        count += columns[j, grow[i]] <= threshold
                     if count < leaf or b - a - count < leaf:
                         continue
+                    for m in range(width):
+                        left_sum[m] = 0.0
+                    for i in range(count):
+                        row = kept[i]
+                        for m in range(n_targets):
+                            left_sum[m] += targets[row, m]
+                        for m in range(n_codes):
+                            left_sum[codes[row, m]] += 1.0
                     # Between-part sum of squares, up to a constant of the node.
                     gain = 0.0
                     for m in range(width):

@@ -37,7 +37,7 @@ def local_counts(x: Any, y: Any, n_queries: Any, orders: Any, euclidean: Any) ->
     """Count neighbours of the first rows among all rows, in X, in Y and jointly."""
     out = np.zeros((n_queries, 4 * len(orders) + 2))
     # room for the kernel: every array that it makes itself would take a tenth of a second to compile
-    room = np.empty((2, len(x))), np.empty(orders[-1]), np.empty(len(orders)), np.empty((6, 2))
+    room = np.empty((2, len(x))), np.empty(orders[-1]), np.empty((6, 2))
     add_counts(x, y, n_queries, orders, euclidean, out, *room)
     # logarithms of distances: of their squares the half; -50 stands for that of zero
     radii, power = out[:, : len(orders)], 0.5 if euclidean == 1 else 1.0
@@ -89,11 +89,10 @@ def _seconds_of_counts(x: Any, y: Any, n_queries: Any, *others: Any) -> float:
 @functools.partial(jit, plain=add_counts_plain, work=_seconds_of_counts)
 def add_counts(
     x: Any, y: Any, n_queries: Any, orders: Any, euclidean: Any,
-    out: Any, distances: Any, joint: Any, radius: Any, near: Any,
+    out: Any, distances: Any, joint: Any, near: Any,
 ) -> None:  # fmt: skip
     """Count around one query after the other."""
-    n, dim_x = x.shape
-    dim_y = y.shape[1]
+    n = x.shape[0]
     k = orders.shape[0]
     distance_x, distance_y = distances[0], distances[1]
     near_x, near_y = near[:3], near[3:]
@@ -103,49 +102,62 @@ def add_counts(
         for m in range(3):
             near_x[m, 0], near_x[m, 1] = np.inf, np.inf
             near_y[m, 0], near_y[m, 1] = np.inf, np.inf
+        # one coordinate and one question after the other: short loops that run several rows at once
+        _add_gaps(x, i, euclidean, distance_x)
+        _add_gaps(y, i, euclidean, distance_y)
         for j in range(n):
-            a = 0.0
-            b = 0.0
-            if euclidean == 1:
-                for c in range(dim_x):
-                    gap = x[i, c] - x[j, c]
-                    a += gap * gap
-                for c in range(dim_y):
-                    gap = y[i, c] - y[j, c]
-                    b += gap * gap
-            else:
-                for c in range(dim_x):
-                    gap = abs(x[i, c] - x[j, c])
-                    if gap > a:
-                        a = gap
-                for c in range(dim_y):
-                    gap = abs(y[i, c] - y[j, c])
-                    if gap > b:
-                        b = gap
-            distance_x[j] = a
-            distance_y[j] = b
             if j == i:
                 continue
+            a, b = distance_x[j], distance_y[j]
             _insert(joint, a if a > b else b)
             if a < near_x[2, 0]:
                 _insert_pair(near_x, a, b)
             if b < near_y[2, 0]:
                 _insert_pair(near_y, b, a)
         for m in range(k):
-            radius[m] = joint[orders[m] - 1]
-        _count_within(distance_x, distance_y, radius, out[i], k)
+            r = joint[orders[m] - 1]
+            out[i, m] = r
+            if r > 0.0:
+                out[i, k + m] = _count_below(distance_x, r)
+                out[i, 2 * k + m] = _count_below(distance_y, r)
+                continue
+            for j in range(n):
+                a, b = distance_x[j], distance_y[j]
+                out[i, k + m] += a == 0.0
+                out[i, 2 * k + m] += b == 0.0
+                out[i, 3 * k + m] += a == 0.0 and b == 0.0
         below_y = 0
         below_x = 0
-        for j in range(n):
-            b = distance_y[j]
-            a = distance_x[j]
-            for m in range(3):
-                below_y += b < near_x[m, 1]
-                below_x += a < near_y[m, 1]
+        for m in range(3):
+            below_y += _count_below(distance_y, near_x[m, 1])
+            below_x += _count_below(distance_x, near_y[m, 1])
         out[i, 4 * k] = below_y / (3.0 * n)
         out[i, 4 * k + 1] = below_x / (3.0 * n)
-        for m in range(k):
-            out[i, m] = radius[m]
+
+
+@jit
+def _add_gaps(side: Any, i: Any, euclidean: Any, distance: Any) -> Any:
+    # Distances of all rows to row i.
+    n = side.shape[0]
+    for j in range(n):
+        distance[j] = 0.0
+    for c in range(side.shape[1]):
+        centre = side[i, c]
+        if euclidean == 1:
+            for j in range(n):
+                gap = centre - side[j, c]
+                distance[j] += gap * gap
+        else:
+            for j in range(n):
+                distance[j] = max(distance[j], abs(centre - side[j, c]))
+
+
+@jit
+def _count_below(distance: Any, limit: Any) -> Any:
+    found = 0
+    for j in range(distance.shape[0]):
+        found += distance[j] < limit
+    return found
 
 
 @jit
@@ -157,33 +169,6 @@ def _insert_pair(best: Any, value: Any, partner: Any) -> Any:
         position -= 1
     best[position, 0] = value
     best[position, 1] = partner
-
-
-@jit
-def _count_within(distance_x: Any, distance_y: Any, radius: Any, row: Any, k: Any) -> Any:
-    n = distance_x.shape[0]
-    largest = radius[k - 1]
-    for m in range(k):
-        row[3 * k + m] = 0.0
-    for j in range(n):
-        a = distance_x[j]
-        b = distance_y[j]
-        if a < largest or b < largest:
-            for m in range(k):
-                r = radius[m]
-                if a < r:
-                    row[k + m] += 1.0
-                if b < r:
-                    row[2 * k + m] += 1.0
-        if a == 0.0 or b == 0.0:
-            for m in range(k):
-                if radius[m] == 0.0:
-                    if a == 0.0:
-                        row[k + m] += 1.0
-                    if b == 0.0:
-                        row[2 * k + m] += 1.0
-                    if a == 0.0 and b == 0.0:
-                        row[3 * k + m] += 1.0
 
 
 @jit

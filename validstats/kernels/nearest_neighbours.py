@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from validstats._typing import Float1D, Float2D, Int1D
+from validstats._typing import Float1D, Float2D, Int1D, Int2D
 from validstats.kernels._jit import jit
 
 __all__ = ["counts_within", "counts_within_sorted", "product_radii"]
@@ -66,31 +66,49 @@ def counts_within(rows: Float2D, radii: Float1D, euclidean: bool) -> Int1D:
     return counts
 
 
+_STEPS = 64
+"""Places that are looked at one by one around a guess; beyond them the rest is halved."""
+
+
 @jit
-def counts_within_sorted(ordered: Float1D, values: Float1D, radii: Float1D) -> Int1D:
-    """Count the other values on a line that lie strictly within each value's radius, by bisection."""
+def counts_within_sorted(ordered: Float1D, radii: Float2D, counts: Int2D) -> None:
+    """Count the other values on a line that lie strictly within each value's radii, from the smallest value on."""
     # The test is abs(difference) < radius on the differences themselves, so a neighbour exactly at the
-    # radius is left out whatever the rounding of value + radius would say.
+    # radius is left out whatever the rounding of value + radius would say. How far a radius reaches is first
+    # guessed from the one before, because values nearby are about as dense.
     n = ordered.shape[0]
-    counts = np.zeros(n, dtype=np.int64)
+    density = 0.0
     for i in range(n):
-        centre, radius = values[i], radii[i]
-        if radius <= 0.0:
-            continue
-        low, high = 0, n
-        while low < high:
-            middle = (low + high) // 2
-            if ordered[middle] <= centre and centre - ordered[middle] >= radius:
-                low = middle + 1
-            else:
-                high = middle
-        first = low
-        low, high = first, n
-        while low < high:
-            middle = (low + high) // 2
-            if ordered[middle] >= centre and ordered[middle] - centre >= radius:
-                high = middle
-            else:
-                low = middle + 1
-        counts[i] = low - first - 1
-    return counts
+        centre = ordered[i]
+        for m in range(radii.shape[1]):
+            radius = radii[i, m]
+            counts[i, m] = 0
+            if radius <= 0.0:
+                continue
+            for side in (-1, 1):
+                # the value at ``low`` places from the centre is within the radius, that at ``high`` is not
+                room = i if side < 0 else n - 1 - i
+                low, high = 0, room + 1
+                place = int(min(density * radius, float(room)))
+                if abs(ordered[i + side * place] - centre) < radius:
+                    last = min(place + _STEPS, room)
+                    while place < last and abs(ordered[i + side * (place + 1)] - centre) < radius:
+                        place += 1
+                    low = place
+                    if place < last:
+                        high = place + 1
+                else:
+                    last = max(place - _STEPS, 0)
+                    while place > last and abs(ordered[i + side * place] - centre) >= radius:
+                        place -= 1
+                    high = place + 1
+                    if place > last:
+                        low = place
+                while high - low > 1:
+                    middle = (low + high) // 2
+                    if abs(ordered[i + side * middle] - centre) < radius:
+                        low = middle
+                    else:
+                        high = middle
+                counts[i, m] += low
+            density = 0.5 * counts[i, m] / radius

@@ -17,6 +17,7 @@ from scipy.stats import beta, norm, rankdata
 from validstats._typing import Float1D, Float2D, FloatND, Int1D
 from validstats.mi.anchors import (
     forest_means,
+    forest_shares,
     offered_columns,
     reduce_predictions,
     side_targets,
@@ -255,15 +256,14 @@ def _expert_tables(columns: Float2D, levels: _Levels, known: int, stop: int) -> 
     tables = [np.tile(reference, (stop - known, 1))]
     parts = levels.parts or (levels,)
     laws = [reference] if not levels.parts else [_reference_law(part, known) for part in parts]
-    one_hots = [
-        np.vstack([np.eye(p.count)[p.codes[:known]], np.zeros((stop - known, p.count))]) for p in parts
-    ]
+    ends = np.cumsum([p.count for p in parts])
+    codes = np.column_stack([p.codes[:known] + end - p.count for p, end in zip(parts, ends, strict=True)])
     for leaf in LEAVES:
         if known >= 4 * leaf:
-            means = forest_means(offered, np.hstack(one_hots), known, leaf=leaf, n_trees=TREES)[known:]
+            means = forest_shares(offered, codes, int(ends[-1]), leaf=leaf, n_trees=TREES)
             # Leaves without a row of the level: as if each held half a row of the reference law.
             smooth = (leaf * means + 0.5 * np.concatenate(laws)) / (leaf + 0.5)
-            split = np.split(smooth, np.cumsum([p.count for p in parts])[:-1], axis=1)
+            split = np.split(smooth, ends[:-1], axis=1)
             tables.append(_joint_table(split, laws, reference))
     for bins in BINS:
         binned = [

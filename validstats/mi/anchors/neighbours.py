@@ -14,8 +14,8 @@ from scipy.spatial import cKDTree
 from scipy.special import digamma, ndtri
 from sklearn.neighbors import KDTree
 
-from validstats._typing import Float1D, Float2D, Int1D
-from validstats.kernels.forest import forest_sums
+from validstats._typing import Float1D, Float2D, Int1D, Int2D
+from validstats.kernels.forest import forest_counts, forest_sums
 from validstats.kernels.nearest_neighbours import counts_within, counts_within_sorted, product_radii
 
 __all__ = [
@@ -25,9 +25,11 @@ __all__ = [
     "canonical_correlations",
     "cosines",
     "forest_means",
+    "forest_shares",
     "gaussian_copula",
     "gaussian_from_correlations",
     "ksg",
+    "line_counts",
     "midranks",
     "neighbour_counts",
     "neighbour_radii",
@@ -142,17 +144,22 @@ def tree_radii(rows: Float2D, orders: Int1D) -> Float2D:
 def neighbour_counts(rows: Float2D, radii: Float1D, metric: Distance = "chebyshev") -> Int1D:
     """Count the other rows strictly within each row's radius."""
     if metric == "chebyshev" and rows.shape[1] == 1:
-        order = np.argsort(rows[:, 0])
-        ordered = rows[order, 0]
-        counts = np.empty(len(rows), dtype=np.int64)
-        counts[order] = counts_within_sorted(ordered, ordered, radii[order])
-        return counts
+        return line_counts(rows[:, 0], radii[:, None], np.argsort(rows[:, 0]))[:, 0]
     if metric == "euclidean" or not _tree_pays(*rows.shape):
         return counts_within(np.ascontiguousarray(rows), radii, metric == "euclidean")
     # Strictly within the radius: the largest number below it, and nothing within a radius of 0 (Gao et al. 2017).
     tree = KDTree(rows, leaf_size=COUNTED_LEAF_SIZE, metric="chebyshev")
     found = np.asarray(tree.query_radius(rows, np.nextafter(radii, 0.0), count_only=True), dtype=np.int64)
     return np.where(radii > 0.0, found - 1, 0)
+
+
+def line_counts(values: Float1D, radii: Float2D, order: Int1D) -> Int2D:
+    """Count the other values on a line strictly within each value's radii, given an order that sorts them."""
+    near = np.empty(radii.shape, dtype=np.int64)
+    counts_within_sorted(values[order], radii[order], near)
+    counts = np.empty(radii.shape, dtype=np.int64)
+    counts[order] = near
+    return counts
 
 
 def _tree_pays(n: int, dim: int) -> bool:
@@ -310,14 +317,29 @@ def forest_means(
     A row that grew every tree gets the mean target.
     """
     n_grow = len(columns) if n_grow is None else n_grow
-    n_bag = max(min(int(BAG * n_grow), n_grow - 1), 1)
-    draws = int(np.clip(np.ceil(0.7 * columns.shape[1]), 3, 12))
     grid = np.ascontiguousarray(columns.T, dtype=np.float64)
     values = np.ascontiguousarray(targets, dtype=np.float64)
-    sums, trees = forest_sums(grid, values, n_grow, n_bag, n_trees, draws, leaf, seed)
+    sums, trees = forest_sums(grid, values, n_grow, _bag(n_grow), n_trees, _draws(columns), leaf, seed)
     means = sums / np.maximum(trees, 1)[:, None]
     means[trees == 0] = values[:n_grow].mean(axis=0)
     return np.asarray(means)
+
+
+def _bag(n_grow: int) -> int:
+    return max(min(int(BAG * n_grow), n_grow - 1), 1)
+
+
+def _draws(columns: Float2D) -> int:
+    return int(np.clip(np.ceil(0.7 * columns.shape[1]), 3, 12))
+
+
+def forest_shares(
+    columns: Float2D, codes: Int2D, width: int, leaf: int = LEAF, n_trees: int = TREES, seed: int = SEED
+) -> Float2D:
+    """Mean shares of the codes, below ``width``, in the leaves of the rows after the first ones, which have codes and grow the trees."""
+    grid = np.ascontiguousarray(columns.T, dtype=np.float64)
+    counts = forest_counts(grid, codes, width, _bag(len(codes)), n_trees, _draws(columns), leaf, seed)
+    return np.asarray(counts / n_trees)
 
 
 def reduce_predictions(predictions: Float2D, targets: Float2D, rank: int) -> Float2D:

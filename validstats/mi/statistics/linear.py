@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import solve_triangular
+from scipy.linalg.lapack import dtrtrs
 from scipy.optimize import linear_sum_assignment
 from scipy.special import ndtri, psi
 
@@ -54,6 +55,8 @@ class LinearParts:
     squares_cross: Float2D
     mixed_cross: Float2D
     cubes_cross: Float2D
+    squares_x: Float2D  # squares_x, squares_y: Second Hermite polynomials of the scores, standardised
+    squares_y: Float2D
     matched_x: np.ndarray  # matched_x, matched_y: Pairs of coordinates in decreasing order of strength
     matched_y: np.ndarray
     # explained_x, explained_y: Squared multiple correlation of each coordinate with the other side
@@ -90,21 +93,41 @@ def whitening_root(correlation: Float2D, shrinkage: float) -> Float2D:
     )
 
 
+# LAPACK itself: scipy's checks of a matrix take ten times longer than solving a small one.
+def solve_lower(root: Float2D, right: Float2D) -> Float2D:
+    """Solve root z = right for a lower triangle, by rows or by columns in memory."""
+    if root.flags.f_contiguous:
+        return np.asarray(dtrtrs(root, right, lower=1)[0])
+    return np.asarray(dtrtrs(root.T, right, lower=0, trans=1)[0])
+
+
+def solve_transposed(root: Float2D, right: Float2D) -> Float2D:
+    """Solve root' z = right for a lower triangle, by rows or by columns in memory."""
+    if root.flags.c_contiguous:
+        return np.asarray(dtrtrs(root.T, right, lower=0)[0])
+    return np.asarray(dtrtrs(root, right, lower=1, trans=1)[0])
+
+
 def whitened_cross(root_x: Float2D, root_y: Float2D, cross: Float2D) -> Float2D:
     """Return the cross correlation after whitening both sides."""
-    half = solve_triangular(root_x, cross, lower=True, check_finite=False)
-    return solve_triangular(root_y, half.T, lower=True, check_finite=False).T
+    half = solve_lower(root_x, cross)
+    return solve_lower(root_y, half.T).T
 
 
-def standardised_hermite(z: Float2D) -> tuple[Float2D, Float2D]:
-    """Return second and third Hermite polynomials of scores, centred and scaled by column."""
-    second, third = z**2 - 1.0, z**3 - 3.0 * z
-    out = []
-    for values in (second, third):
-        values = values - values.mean(axis=0)
-        scale = np.sqrt(np.mean(values**2, axis=0))
-        out.append(values / np.where(scale > 1e-9, scale, 1.0))
-    return out[0], out[1]
+def standardised_squares(z: Float2D) -> Float2D:
+    """Return second Hermite polynomials of scores, centred and scaled by column."""
+    return _standardised(z**2 - 1.0)
+
+
+def standardised_cubes(z: Float2D) -> Float2D:
+    """Return third Hermite polynomials of scores, centred and scaled by column."""
+    return _standardised(z**3 - 3.0 * z)
+
+
+def _standardised(values: Float2D) -> Float2D:
+    values = values - values.mean(axis=0)
+    scale = np.sqrt(np.mean(values**2, axis=0))
+    return np.asarray(values / np.where(scale > 1e-9, scale, 1.0))
 
 
 def cross_fitted_information(x: Float2D, y: Float2D, shrinkage: float, rank: int) -> float:
@@ -118,8 +141,8 @@ def cross_fitted_information(x: Float2D, y: Float2D, shrinkage: float, rank: int
         root_x = whitening_root(a.T @ a / m, shrinkage)
         root_y = whitening_root(b.T @ b / m, shrinkage)
         left, _, right = np.linalg.svd(whitened_cross(root_x, root_y, a.T @ b / m), full_matrices=False)
-        u = x[test] @ solve_triangular(root_x.T, left[:, :rank], lower=False, check_finite=False)
-        v = y[test] @ solve_triangular(root_y.T, right[:rank].T, lower=False, check_finite=False)
+        u = x[test] @ solve_transposed(root_x, left[:, :rank])
+        v = y[test] @ solve_transposed(root_y, right[:rank].T)
         u, v = u - u.mean(axis=0), v - v.mean(axis=0)
         scale = np.sqrt(np.sum(u**2, axis=0) * np.sum(v**2, axis=0))
         rho = np.sum(u * v, axis=0) / np.where(scale > 0, scale, 1.0)
@@ -137,11 +160,10 @@ def linear_parts(x: Float2D, y: Float2D) -> LinearParts:
     whitened = whitened_cross(root_x, root_y, cross) * (1 - shrinkage)
     left, canonical, right = np.linalg.svd(whitened, full_matrices=False)
     rank = min(3, dim_x, dim_y)
-    white_x = solve_triangular(root_x, x.T, lower=True, check_finite=False).T
-    white_y = solve_triangular(root_y, y.T, lower=True, check_finite=False).T
-    x2, x3 = standardised_hermite(x)
-    y2, y3 = standardised_hermite(y)
-    squares, cubes = x2.T @ y2 / n, x3.T @ y3 / n
+    white_x = solve_lower(root_x, x.T).T
+    white_y = solve_lower(root_y, y.T).T
+    x2, y2 = standardised_squares(x), standardised_squares(y)
+    squares, cubes = x2.T @ y2 / n, standardised_cubes(x).T @ standardised_cubes(y) / n
     mixed = np.maximum(np.abs(x.T @ y2), np.abs(x2.T @ y)) / n
     strength = cross**2 + squares**2 + mixed**2 + 0.5 * cubes**2
     rows, columns = linear_sum_assignment(strength, maximize=True)
@@ -160,10 +182,12 @@ def linear_parts(x: Float2D, y: Float2D) -> LinearParts:
         squares_cross=squares,
         mixed_cross=mixed,
         cubes_cross=cubes,
+        squares_x=x2,
+        squares_y=y2,
         matched_x=rows,
         matched_y=columns,
-        explained_x=np.sum(solve_triangular(root_y, cross.T, lower=True, check_finite=False) ** 2, axis=0),
-        explained_y=np.sum(solve_triangular(root_x, cross, lower=True, check_finite=False) ** 2, axis=0),
+        explained_x=np.sum(solve_lower(root_y, cross.T) ** 2, axis=0),
+        explained_y=np.sum(solve_lower(root_x, cross) ** 2, axis=0),
         within_x=_within(root_x),
         within_y=_within(root_y),
         values=values,
@@ -171,7 +195,7 @@ def linear_parts(x: Float2D, y: Float2D) -> LinearParts:
 
 
 def _within(root: Float2D) -> Float1D:
-    inverse = solve_triangular(root, np.eye(root.shape[0]), lower=True, check_finite=False)
+    inverse = solve_lower(root, np.eye(root.shape[0]))
     return np.clip(1.0 - 1.0 / np.maximum(np.sum(inverse**2, axis=0), 1.0), 0.0, 1.0)
 
 
@@ -252,7 +276,8 @@ def _cross_fitted(x: Float2D, y: Float2D, parts: LinearParts) -> dict[str, float
     shrinkage = 2.0 * (x.shape[1] + y.shape[1]) / (n + 2.0 * (x.shape[1] + y.shape[1]))
     a = _crop(x, parts.strength.max(axis=1), 12)
     b = _crop(y, parts.strength.max(axis=0), 12)
-    a2, b2 = standardised_hermite(a)[0], standardised_hermite(b)[0]
+    a2 = parts.squares_x if a is x else standardised_squares(a)
+    b2 = parts.squares_y if b is y else standardised_squares(b)
     both_a, both_b = np.hstack([a, a2]), np.hstack([b, b2])
     wide = 2.0 * (both_a.shape[1] + both_b.shape[1])
     return {
@@ -307,11 +332,15 @@ def doubled_ranks(side: Float2D) -> Int2D:
     return out
 
 
+@lru_cache(maxsize=4)
+def _upper_quantiles(n: int) -> Float1D:
+    """Normal quantiles at 1/2, 1/2 + 1/(2n), ..., those of the doubled ranks 0, 1, ..., n - 1."""
+    return np.asarray(ndtri(0.5 + np.arange(n) / (2.0 * n)))
+
+
 def normal_scores(ranks: Int2D) -> Float2D:
     """Return standardised normal scores of doubled, centred mid-ranks; reflections change only the sign."""
-    n = ranks.shape[0]
-    table = ndtri(0.5 + np.arange(n) / (2.0 * n))
-    scores = np.sign(ranks) * table[np.abs(ranks)]
+    scores = np.sign(ranks) * _upper_quantiles(ranks.shape[0])[np.abs(ranks)]
     scores -= scores.mean(axis=0)
     scale = np.sqrt(np.mean(scores**2, axis=0))
     return scores / np.where(scale > 0, scale, 1.0)
@@ -334,10 +363,16 @@ class ContentKeys:
     sides: tuple[int, ...]  # One number for each side
 
     @property
-    def distinct(self) -> bool:
-        """Whether no two rows, no two columns of a side and not the two sides share a number."""
-        parts = (self.rows, *self.columns)
-        return all(len(np.unique(part)) == len(part) for part in parts) and self.sides[0] != self.sides[1]
+    def order(self) -> Int1D | None:
+        """Order of the rows by their numbers; None where two share one."""
+        order = np.argsort(self.rows)
+        ordered = self.rows[order]
+        return order if (ordered[1:] > ordered[:-1]).all() else None
+
+    @property
+    def tell_columns(self) -> bool:
+        """Whether no two columns of a side and not the two sides share a number."""
+        return all(len(set(part.tolist())) == len(part) for part in self.columns) and self.sides[0] != self.sides[1]
 
 
 _HASHED = 8_192
@@ -411,14 +446,10 @@ def canonical_scores(x: Float2D, y: Float2D) -> CanonicalScores:
                 f"Every coordinate of {name} is constant, so the mutual information is 0 by definition."
             )
     even = content_keys([np.abs(side).astype(np.uint64) for side in ranks])
-    odd = (
-        even
-        if even.distinct
-        else content_keys([(side + np.int64(1 << 40)).astype(np.uint64) for side in ranks])
-    )
-    order = np.argsort(even.rows)
-    ordered = even.rows[order]
-    if not (ordered[1:] > ordered[:-1]).all():
+    order, odd = even.order, even
+    if order is None or not even.tell_columns:
+        odd = content_keys([(side + np.int64(1 << 40)).astype(np.uint64) for side in ranks])
+    if order is None:
         order = np.lexsort((odd.rows, even.rows))
     columns = [np.lexsort((b, a)) for a, b in zip(even.columns, odd.columns, strict=True)]
     ranks = [side[order][:, chosen] for side, chosen in zip(ranks, columns, strict=True)]
@@ -479,9 +510,9 @@ def side_labels(ranks: Int2D) -> npt.NDArray[np.int64]:
 
 def unique_share(ranks: Int2D) -> Float1D:
     """Return the share of distinct values in each column."""
-    ordered = np.sort(ranks, axis=0)
-    distinct = 1 + (ordered[1:] != ordered[:-1]).sum(axis=0)
-    return np.asarray(distinct / ranks.shape[0], dtype=np.float64)
+    n = ranks.shape[0]
+    distinct = [np.count_nonzero(np.bincount(column + (n - 1))) for column in ranks.T]
+    return np.array(distinct, dtype=np.float64) / n
 
 
 def has_common_ties(scores: CanonicalScores) -> bool:

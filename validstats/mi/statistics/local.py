@@ -10,7 +10,7 @@ from scipy.special import entr, psi
 
 from validstats._typing import Float1D, Float2D, Int1D
 from validstats.kernels.local_geometry import local_counts, pair_information_sums, same_class_counts
-from validstats.mi.anchors import neighbour_counts, tree_radii
+from validstats.mi.anchors import line_counts, tree_radii
 from validstats.mi.statistics.linear import LinearParts, doubled_ranks, gaussian_terms, normal_scores
 
 __all__ = [
@@ -103,9 +103,8 @@ def pair_information(x: Float1D, y: Float1D, orders: tuple[int, ...] = (3, 8)) -
     if n >= TREE_ROWS:
         radii = tree_radii(np.column_stack([x, y]), ranks)
         if (radii > 0.0).all():
-            near_x, near_y = (
-                np.column_stack([neighbour_counts(side[:, None], r) + 1 for r in radii.T]) for side in (x, y)
-            )
+            near_x = line_counts(x, radii, order_x) + 1
+            near_y = line_counts(y, radii, np.argsort(y)) + 1
             terms = table[ranks] - table[near_x] - table[near_y]
             # a running sum in the kernel's order, which gives the same bits
             return np.asarray(np.cumsum(terms[order_x], axis=0)[-1] / n + table[n])

@@ -101,15 +101,15 @@ def structure_statistics(
     the logarithmic scale.
     """
     n = min(scores.n, ROWS)
-    plain = break_common_ties(tied)
-    x, y = plain.first[:n], plain.second[:n]
-    ranks = (np.hstack([plain.ranks_first, plain.ranks_second]) + plain.n - 1) // 2
     values = dict.fromkeys(STRUCTURE_NAMES, 0.0)
     candidates = dict.fromkeys(STRUCTURE_ANCHORS, np.nan)
     dims = dict.fromkeys(STRUCTURE_ANCHORS, 2)
-    single = x.shape[1] == 1 and y.shape[1] == 1
+    single = tied.first.shape[1] == 1 and tied.second.shape[1] == 1
     blocks: Blocks = ()
     if not single:
+        plain = break_common_ties(tied)
+        x, y = plain.first[:n], plain.second[:n]
+        ranks = (np.hstack([plain.ranks_first, plain.ranks_second]) + plain.n - 1) // 2
         wholes = [summary_informations(x, y, means) for means in (summarised_by_forests, polynomial_means)]
         (low, high, both, dims["summary"]), (_, index, indices, dims["index"]) = wholes
         candidates["summary"], candidates["summaries"] = high, both
