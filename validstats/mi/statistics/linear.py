@@ -372,7 +372,10 @@ class ContentKeys:
     @property
     def tell_columns(self) -> bool:
         """Whether no two columns of a side and not the two sides share a number."""
-        return all(len(set(part.tolist())) == len(part) for part in self.columns) and self.sides[0] != self.sides[1]
+        return (
+            all(len(set(part.tolist())) == len(part) for part in self.columns)
+            and self.sides[0] != self.sides[1]
+        )
 
 
 _HASHED = 8_192
