@@ -13,7 +13,7 @@ from tests.oracles import batch as oracle
 from validstats.batch.laws import betting, envelope
 from validstats.batch.laws.betting import betting_upper_mean, grid_points
 from validstats.batch.laws.envelope import envelope_probability, spread_band
-from validstats.batch.laws.swap import swap_bounds
+from validstats.batch.laws.swap import subset_counts, swap_bounds
 from validstats.kernels.betting import chain_of_rejections_plain
 from validstats.kernels.envelope import band_probability
 from validstats.kernels.subset_sums import (
@@ -22,6 +22,7 @@ from validstats.kernels.subset_sums import (
     random_subsets,
     random_subsets_plain,
     subset_sum_counts,
+    subset_sum_counts_plain,
 )
 
 POPULATIONS = {
@@ -147,32 +148,56 @@ def test_bets_that_are_scaled_in_blocks_are_those_of_all_draws_at_once(monkeypat
         assert total == np.cumsum(x - 1.0)[-1]
 
 
-def test_the_compiled_subset_sums_are_the_plain_ones() -> None:
-    rng = np.random.default_rng(0)
-    values = rng.normal(size=30)
-    draws = rng.integers(0, np.arange(30, 18, -1), size=(200, 12))
-    origin, step = np.full(9, -6.0), np.full(9, 0.5)
-    results = []
-    for run in (subset_sum_counts, subset_sum_counts.py_func):
-        above, below = np.zeros((9, 26), dtype=np.int64), np.zeros((9, 26), dtype=np.int64)
-        run(draws, values.copy(), 4, origin, step, above, below)
-        assert (above.sum(axis=1) == 200).all() and (below.sum(axis=1) == 200).all()
-        results.append((above, below))
-    assert np.array_equal(results[0], results[1])
+def counted(
+    run, values: np.ndarray, largest: int, origin: np.ndarray, step: np.ndarray, cells: int, runs: int
+) -> list[np.ndarray]:
+    """Counts of cells and of knots by one of the two twins."""
+    found = [np.zeros((len(step), cells), dtype=np.int32) for _ in range(2)]
+    room = np.zeros(values.size, dtype=np.int32), np.empty(largest, dtype=np.int32), np.empty(largest)
+    run(values, np.uint64(2**63 + 5), largest, origin, step, *found, *room, runs)
+    return found
+
+
+@pytest.mark.parametrize(
+    "values", [np.random.default_rng(0).normal(size=30), np.repeat([-1.0, 1.0], 7)], ids=["normal", "signs"]
+)
+def test_the_compiled_subset_sums_are_the_plain_ones(values) -> None:
+    options = values, 12, np.full(9, -6.0), np.full(9, 0.5), 26, 200
+    compiled, plain = counted(subset_sum_counts, *options), counted(subset_sum_counts_plain, *options)
+    assert np.array_equal(compiled, plain)
+    assert (compiled[0].sum(axis=1) == 200).all()
+    # sums of signs lie at knots, so that every one of them is a tie, and those of normal numbers nowhere near one but the first
+    ties = compiled[1].sum(axis=1)
+    assert (ties == 200).all() if values.size == 14 else (compiled[1][:, 1:] == 0).all()
 
 
 def test_subset_sums_have_their_mean_and_variance() -> None:
     x = np.random.default_rng(1).exponential(size=40)
     x -= x.mean()
-    draws = np.random.default_rng(2).integers(0, np.arange(40, 30, -1), size=(40_000, 10))
-    above, below = np.zeros((1, 402), dtype=np.int64), np.zeros((1, 402), dtype=np.int64)
-    subset_sum_counts(draws, x.copy(), 10, np.array([-20.0]), np.array([0.1]), above, below)
+    above, _ = counted(subset_sum_counts, x, 10, np.array([-20.0]), np.array([0.1]), 402, 40_000)
     middle = -20 + 0.1 * (np.arange(402) - 0.5)
     mean = (above[0] * middle).sum() / 40_000
     variance = (above[0] * (middle - mean) ** 2).sum() / 40_000
     expected = x.var() * 10 * 30 / 39
     assert abs(mean) < 5 * np.sqrt(expected / 40_000)
     assert variance == pytest.approx(expected, rel=0.03)
+
+
+def test_subsets_of_a_run_are_uniform() -> None:
+    # values are powers of 6, so that a sum of 3 of 5 tells which they are: 10 subsets
+    values = 6.0 ** np.arange(5)
+    above, _ = counted(subset_sum_counts, values, 3, np.array([0.0]), np.array([1.0]), 1600, 50_000)
+    subsets = [round(values[list(chosen)].sum()) + 1 for chosen in itertools.combinations(range(5), 3)]
+    assert above[0, subsets].sum() == 50_000
+    # chi-square with 9 degrees of freedom, its 99.99 % point is 34
+    assert ((above[0, subsets] - 5000.0) ** 2 / 5000).sum() < 34
+
+
+def test_mirrored_sums_are_the_sums_of_mirrored_scores() -> None:
+    for scores in (np.random.default_rng(4).exponential(size=50), np.repeat([0.0, 1.0], 25)):
+        x = scores - scores.mean()
+        found, mirrored = subset_counts(x, 2, 6, 0.0, 3), subset_counts(-x, 2, 6, 0.0, 3)
+        assert np.array_equal(found.above, mirrored.below) and np.array_equal(found.below, mirrored.above)
 
 
 @pytest.mark.parametrize("sizes", [(50, 4), (30, 7), (10, 10)], ids=str)

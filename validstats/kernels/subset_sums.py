@@ -8,41 +8,81 @@ import numpy as np
 
 from validstats.kernels._jit import jit
 
-__all__ = ["mean_tails", "mean_tails_plain", "random_subsets", "subset_sum_counts"]
+__all__ = [
+    "mean_tails",
+    "mean_tails_plain",
+    "random_subsets",
+    "random_subsets_plain",
+    "subset_sum_counts",
+    "subset_sum_counts_plain",
+]
 
 # Additive step and multipliers of SplitMix64 (Steele, Lea and Flood, 2014, OOPSLA), read as a counter-based generator.
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-_S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
+_S30, _S27, _S31, _S11, _S32 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11), np.uint64(32)
+# Sums that tie with a knot do so only up to rounding, so a billionth of a cell is added; below twice that, it is a tie.
+_NUDGE, _TIE = 1.0 + 1e-9, 2e-9
 
 
-@jit
-def subset_sum_counts(draws, values, first, origin, step, above, below):  # type: ignore[no-untyped-def]
-    """Count, for each subset size, the cells into which its sum and its mirrored sum fall."""
-    n_draws, largest = draws.shape
-    n = values.size
-    cells, inverse = above.shape[1] - 1, 1.0 / step
-    for b in range(n_draws):
+def subset_sum_counts_plain(values, seed, largest, origin, step, counts, ties, *room):  # type: ignore[no-untyped-def]
+    """:func:`subset_sum_counts` without a compiler: one draw of all runs at a time."""
+    first, last, size = largest - len(step), counts.shape[1] - 0.5, values.size * 2.0**-53
+    runs = room[-1]
+    rows, drawn = np.arange(runs, dtype=np.uint64) << _S32, np.empty((largest, runs), dtype=np.int32)
+    total = np.zeros(runs)
+    for place in range(largest):
+        left, again = np.arange(runs), 0
+        while left.size:
+            with np.errstate(over="ignore"):
+                z = np.uint64(seed) + (rows[left] + np.uint64((again << 20) + place)) * _GOLDEN
+                z = (z ^ (z >> _S30)) * _FIRST
+                z = (z ^ (z >> _S27)) * _SECOND
+                z ^= z >> _S31
+            drawn[place, left] = ((z >> _S11).astype(np.float64) * size).astype(np.int32)
+            left, again = left[(drawn[:place, left] == drawn[place, left]).any(axis=0)], again + 1
+        total += values[drawn[place]]
+        if (row := place - first) >= 0:
+            where = np.minimum(np.maximum((total - origin[row]) * (1.0 / step[row]) + _NUDGE, 0.0), last)
+            cells = where.astype(np.int64)
+            counts[row] += np.bincount(cells, minlength=counts.shape[1])
+            ties[row] += np.bincount(cells[where - cells < _TIE], minlength=counts.shape[1])
+
+
+@functools.partial(jit, plain=subset_sum_counts_plain)
+def subset_sum_counts(values, seed, largest, origin, step, counts, ties, seen, index, sums, runs):  # type: ignore[no-untyped-def]
+    """Count the cells into which sums of random subsets fall, of the last sizes up to the largest, and those that lie at a knot."""
+    # A run draws one value after the other, and again what it has seen, so that its first k are a uniform subset of k and
+    # do not depend on the largest size. Draws, sums and cells have loops of their own, which the processor does side by side.
+    size, last = values.size * 2.0**-53, counts.shape[1] - 0.5
+    first, inverse = largest - step.size, 1.0 / step
+    for run in range(runs):
+        start = np.uint64(run) << _S32
+        for place in range(largest):
+            z = np.uint64(seed) + (start + np.uint64(place)) * _GOLDEN
+            z = (z ^ (z >> _S30)) * _FIRST
+            z = (z ^ (z >> _S27)) * _SECOND
+            z ^= z >> _S31
+            index[place] = int(np.int64(z >> _S11) * size)
         total = 0.0
-        for j in range(largest):
-            last = n - 1 - j
-            chosen = draws[b, j]
-            value = values[chosen]
-            values[chosen] = values[last]
-            values[last] = value
-            total += value
-            row = j + 1 - first
-            if row >= 0:
-                # sums that tie with a knot do so only up to rounding, so a billionth of a cell is added
-                up = (total - origin[row]) * inverse[row] + (1.0 + 1e-9)
-                down = (-total - origin[row]) * inverse[row] + (1.0 + 1e-9)
-                above[row, int(min(max(up, 0.0), cells + 0.5))] += 1
-                below[row, int(min(max(down, 0.0), cells + 0.5))] += 1
-        # the order before the run, so that no size depends on the largest one
-        for j in range(largest - 1, -1, -1):
-            last = n - 1 - j
-            chosen = draws[b, j]
-            values[chosen], values[last] = values[last], values[chosen]
+        for place in range(largest):
+            chosen, again = index[place], 0
+            while seen[chosen] == run + 1:
+                again += 1
+                z = np.uint64(seed) + (start + np.uint64((again << 20) + place)) * _GOLDEN
+                z = (z ^ (z >> _S30)) * _FIRST
+                z = (z ^ (z >> _S27)) * _SECOND
+                z ^= z >> _S31
+                chosen = int(np.int64(z >> _S11) * size)
+            seen[chosen] = run + 1
+            total += values[chosen]
+            sums[place] = total
+        for row in range(step.size):
+            where = min(max((sums[first + row] - origin[row]) * inverse[row] + _NUDGE, 0.0), last)
+            cell = int(where)
+            counts[row, cell] += 1
+            if where - cell < _TIE:
+                ties[row, cell] += 1
 
 
 def random_subsets_plain(m, lengths, counts, seed):  # type: ignore[no-untyped-def]

@@ -28,7 +28,6 @@ _POINTS = 50_000
 _KNOT_STEP = 0.025
 _KNOT_REACH = 4.5
 _KNOTS = round(2 * _KNOT_REACH / _KNOT_STEP) + 1
-_BLOCKS = 4
 _STANDARD_ERRORS = 5.0
 _BISECTION = 0.002
 """Standard errors of the mean to which the bound is found."""
@@ -175,19 +174,16 @@ def subset_counts(x: Float1D, smallest: int, largest: int, floor: float, seed: i
     # variance of the sum of k of n numbers without replacement: k (n - k) / (n - 1) times their variance
     spread = np.maximum(np.sqrt(x.var() * sizes * (n - sizes) / max(n - 1, 1)), floor)
     origin, step = -_KNOT_REACH * spread[smallest - 1 :], _KNOT_STEP * spread[smallest - 1 :]
-    above = np.zeros((len(step), _KNOTS + 1), dtype=np.int64)
-    below = np.zeros_like(above)
-    draws = np.empty((largest, _RUNS // _BLOCKS), dtype=np.int32)
-    # one run after another, as they are read
-    runs = np.empty(draws.shape[::-1], dtype=np.int32)
-    values = np.empty(n)
-    for block in range(_BLOCKS):
-        for j in range(largest):
-            generator = np.random.default_rng([seed, block, j])
-            draws[j] = generator.integers(0, n - j, size=draws.shape[1], dtype=np.int32)
-        runs[:] = draws.T
-        values[:] = x
-        subset_sum_counts(runs, values, smallest, origin, step, above, below)
+    above = np.zeros((len(step), _KNOTS + 1), dtype=np.int32)
+    ties = np.zeros_like(above)
+    key = np.random.SeedSequence([seed, 0]).generate_state(1, np.uint64)[0]
+    # room for the kernel: which run saw a value last, the draws of a run and their sums
+    room = np.zeros(n, dtype=np.int32), np.empty(largest, dtype=np.int32), np.empty(largest)
+    subset_sum_counts(x, key, largest, origin, step, above, ties, *room, _RUNS)
+    # a sum in cell c is mirrored in cell _KNOTS - c; one at a knot counts there and in the mirror, so one cell further
+    below = (above - ties)[:, ::-1]
+    below[:, 1:] += ties[:, :0:-1]
+    below[:, -1] += ties[:, 0]
     return SubsetCounts(smallest, spread, above, below)
 
 
