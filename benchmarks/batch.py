@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,14 @@ from validstats.batch import AbsoluteScore, BatchMean, BatchPredictor, Envelope,
 from validstats.batch.laws import means, score_at_rank
 from validstats.batch.laws import ranks as rank_laws
 
-N_FEATURES, N_TEST = 5, 1000
+N_FEATURES, N_TEST, N_DRAWS = 5, 1000, 20
+"""New rows are drawn so many times, since how long their comparison with the calibration takes depends on the draw."""
 GROWTH_SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 
 _FITTED = """
+from itertools import cycle
 from sklearn.linear_model import LinearRegression
-X, y, X_test, calls = data["X"], data["y"], data["X_test"], int(data["calls"])
+X, y, new, calls = data["X"], data["y"], cycle(data["new"]), int(data["calls"])
 learner = LinearRegression().fit(data["X_train"], data["y_train"])
 {once}
 def run():
@@ -39,14 +42,14 @@ THRESHOLD_SERVERS = {
 from mapie.regression import SplitConformalRegressor
 def once():
     rival = SplitConformalRegressor(learner, confidence_level=0.9, prefit=True)
-    return rival.conformalize(X, y).predict_interval(X_test)
+    return rival.conformalize(X, y).predict_interval(next(new))
 """,
         "crepes": """
 from crepes import WrapRegressor
 def once():
     rival = WrapRegressor(learner)
     rival.calibrate(X, y)
-    return rival.predict_int(X_test, confidence=0.9)
+    return rival.predict_int(next(new), confidence=0.9)
 """,
         "puncc": """
 from deel.puncc.regression import SplitCP
@@ -54,18 +57,19 @@ from deel.puncc.api.prediction import BasePredictor
 def once():
     rival = SplitCP(BasePredictor(learner, is_trained=True), train=False)
     rival.fit(X_calib=X, y_calib=y)
-    return rival.predict(X_test, alpha=0.1)
+    return rival.predict(next(new), alpha=0.1)
 """,
     }.items()
 }
 """Peer -> its program: calibrate a fitted learner on n rows, and give 1,000 rows their intervals at 90 %."""
 
 CREPES_SCORES = server("""
+from itertools import cycle
 from crepes import ConformalRegressor
-calls = int(data["calls"])
+calls, new = int(data["calls"]), cycle(data["new"])
 def run():
     for _ in range(calls):
-        ConformalRegressor().fit(data["residuals"]).predict_int(data["predictions"], confidence=0.9)
+        ConformalRegressor().fit(data["residuals"]).predict_int(next(new), confidence=0.9)
 tasks = {"run": run}
 """)
 
@@ -129,7 +133,7 @@ def threshold_spec(n: int) -> Spec:
         n=n,
         implementations=partial(threshold_implementations, n),
         repeats=repeats_at(n, 11),
-        note=f"linear learner, 1,000 test rows, cached ranks cleared, {calls_a_run(n)} calls a run; {MORE}",
+        note=f"linear learner, 1,000 test rows, others in every call, cached ranks cleared, {calls_a_run(n)} calls a run; {MORE}",
         calls=calls_a_run(n),
     )
 
@@ -138,7 +142,7 @@ def threshold_implementations(n: int) -> Implementations:
     """Draw the rows, fit the learner, and start nothing yet."""
     X, y = regression(n)
     X_train, y_train = regression(1_000, seed=1)
-    X_test, _ = regression(N_TEST, seed=2)
+    new = np.array([regression(N_TEST, seed=2 + draw)[0] for draw in range(N_DRAWS)])
     learner = LinearRegression().fit(X_train, y_train)
 
     def ours(check_reuse: bool) -> Callable[[], Any]:
@@ -150,14 +154,15 @@ def threshold_implementations(n: int) -> Implementations:
             confidence_level=0.9,
         )
         estimator.fit(X_train, y_train)
+        asked = cycle(new)
 
         def run() -> Any:
             forget_ranks()
-            return estimator.calibrate(X, y).infer(X_test).intervals
+            return estimator.calibrate(X, y).infer(next(asked)).intervals
 
         return run
 
-    data = {"X": X, "y": y, "X_train": X_train, "y_train": y_train, "X_test": X_test}
+    data = {"X": X, "y": y, "X_train": X_train, "y_train": y_train, "new": new}
     data["calls"] = np.array(calls_a_run(n))
     peers = {name: LazyPeer(name, program, data).task("run") for name, program in THRESHOLD_SERVERS.items()}
     return {
@@ -165,7 +170,7 @@ def threshold_implementations(n: int) -> Implementations:
         "validstats, reuse check off": repeated(ours(False), n),
         **peers,
         "the learner's two predictions alone": repeated(
-            lambda: (learner.predict(X), learner.predict(X_test)), n
+            lambda: (learner.predict(X), learner.predict(new[0])), n
         ),
     }
 
@@ -178,7 +183,7 @@ def scores_spec(n: int) -> Spec:
         n=n,
         implementations=partial(scores_implementations, n),
         repeats=repeats_at(n, 21),
-        note=f"1,000 test rows, {calls_a_run(n)} calls a run; MAPIE takes no scores; {MORE}",
+        note=f"1,000 test rows, others in every call, {calls_a_run(n)} calls a run; MAPIE takes no scores; {MORE}",
         calls=calls_a_run(n),
     )
 
@@ -186,7 +191,7 @@ def scores_spec(n: int) -> Spec:
 def scores_implementations(n: int) -> Implementations:
     """Draw the scores."""
     residuals = np.random.default_rng(n).normal(size=n)
-    predictions = np.random.default_rng(1).normal(size=N_TEST)
+    new = np.random.default_rng(1).normal(size=(N_DRAWS, N_TEST))
 
     score = AbsoluteScore()
 
@@ -195,17 +200,18 @@ def scores_implementations(n: int) -> Implementations:
             forget_ranks()
         _, bound = rank_laws.simultaneous_rank(n, N_TEST, Fraction(1, 10), Fraction(1, 10))
         threshold = score_at_rank(np.abs(residuals), bound.rank)
-        return score.interval(predictions, threshold, (-np.inf, np.inf))
+        return score.interval(new[0], threshold, (-np.inf, np.inf))
 
     of_rows = np.random.default_rng([1, n]).normal(size=n)
     target = Simultaneous(0.1)
     estimator = BatchPredictor(None, target, random_state=0, confidence_level=0.9)
+    asked = cycle(new)
 
     def by_default() -> Any:
         forget_ranks()
-        return estimator.calibrate(of_rows, of_rows + residuals).infer(predictions).intervals
+        return estimator.calibrate(of_rows, of_rows + residuals).infer(next(asked)).intervals
 
-    data = {"residuals": residuals, "predictions": predictions, "calls": np.array(calls_a_run(n))}
+    data = {"residuals": residuals, "new": new, "calls": np.array(calls_a_run(n))}
     crepes = LazyPeer("crepes", CREPES_SCORES, data).task("run")
     return {
         "validstats, default": repeated(by_default, n),
