@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import gc
 import math
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -180,6 +182,17 @@ def test_a_ledger_that_cannot_be_written_is_one_clear_error(tmp_path, monkeypatc
     assert isinstance(caught.value, OSError) and isinstance(caught.value, LedgerError)
     connection.execute("PRAGMA query_only = 0")
     assert len(rh.ledger_) == before and rh.infer(noise_predictions(0), guess=0.5).passed
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_a_ledger_that_nobody_has_any_more_closes_its_database(tmp_path, in_memory) -> None:
+    ledger = Ledger.in_memory() if in_memory else Ledger.create(tmp_path / "study.ledger")
+    connection = ledger._store.connection()
+    connection.execute("SELECT 1")
+    del ledger
+    gc.collect()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
 
 
 def test_a_hard_link_to_a_ledger_is_refused(tmp_path) -> None:

@@ -193,6 +193,7 @@ class Store:
         self.path = None if path is None else path.absolute()  # a later change of folder does nothing
         self.lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
+        self._closing: Callable[[], Any] = lambda: None  # closes the connection, at the latest when nobody has this any more
         self._pid = os.getpid()
         self._inode: tuple[int, int] | None = None
         _STORES.add(self)
@@ -263,7 +264,7 @@ class Store:
         """Close the connection; a database in memory stays open."""
         with self.lock:
             if self._connection is not None and self.path is not None and self._pid == os.getpid():
-                self._connection.close()
+                self._closing()
                 self._connection = None
 
     def _open(self) -> sqlite3.Connection:
@@ -272,6 +273,7 @@ class Store:
             target, uri=self.path is not None, isolation_level=None, check_same_thread=False, timeout=120.0
         )
         connection.execute("PRAGMA synchronous=FULL")
+        self._closing = weakref.finalize(self, _close, connection, os.getpid())
         if self.path is not None:
             self._inode = _inode(self.path)
         return connection
@@ -285,6 +287,12 @@ class Store:
         if self._connection is not None:
             _INHERITED.append(self._connection)
         self._connection, self._pid, self.lock = None, os.getpid(), threading.RLock()
+
+
+def _close(connection: sqlite3.Connection, pid: int) -> None:
+    """Close a connection in the process that opened it, and in no other."""
+    if pid == os.getpid():
+        connection.close()
 
 
 def read_rows(connection: sqlite3.Connection, start: int = 0) -> Iterator[Row]:
