@@ -261,3 +261,50 @@ def test_a_machine_whose_fit_rests_on_a_tail_that_few_labels_know_gets_no_share(
     by_labels = [counts_in_a_tail(seed, n=6000, n_labelled=300)[1] for seed in range(4)]
     assert np.all(np.array(share) <= np.array(by_labels))
     assert np.max(share) < 0.1 < np.max(by_labels)
+
+
+def scores_of_single_rows(seed: int, n: int = 208, n_labelled: int = 15, gross: float = 0.00115) -> tuple:
+    """Scores of .99 to 1, of which one in 870 is a zero that the judge does not see, and whom they belong to."""
+    rng = np.random.default_rng(seed)
+    y = 0.99 + 0.01 * rng.random(n)
+    rows = pd.DataFrame({"judge": np.round(y, 3), "person": rng.permutation(n)})
+    y[rng.random(n) < gross] = 0.0
+    labels = np.full(n, np.nan)
+    chosen = rng.choice(n, n_labelled, replace=False)
+    labels[chosen] = y[chosen]
+    return rows, labels, n_labelled / n
+
+
+@pytest.mark.parametrize("in_parts", [False, True])
+def test_clusters_of_one_row_are_rows(in_parts) -> None:
+    """They were taken for dependent rows, whose interval does not see what the range of scores allows."""
+    rows, labels, share = scores_of_single_rows(0)
+    whole = rows.assign(y=labels)
+    source = [whole[:100], whole[100:]] if in_parts else rows
+    found = []
+    for clusters in ("person", None):
+        study = DesignSupervised(random_state=0).fit(source, surrogate="judge")
+        study.calibrate("y" if in_parts else {"y": labels}, clusters=clusters, sampling_probability=share)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", LabellingWarning)
+            found.append(study.infer("y", model="mean", outcome_range=(0, 1)))
+    single, plain = found
+    assert single.interval_name == plain.interval_name == "cells"
+    assert single.conf_low == plain.conf_low < 0.9 and single.conf_high == plain.conf_high
+
+
+@pytest.mark.filterwarnings("ignore::validstats.exceptions.LabellingWarning")
+def test_means_of_scores_of_single_rows_hold() -> None:
+    """Gross errors that no label shows: .76 held for .95."""
+    truth, held, normal = 0.995 * (1 - 0.00115), 0, 0
+    for seed in range(100):
+        rows, labels, share = scores_of_single_rows(seed)
+        study = DesignSupervised(random_state=0).fit(rows, surrogate="judge")
+        study.calibrate({"y": labels}, clusters="person", sampling_probability=share)
+        result = study.infer("y", model="mean", outcome_range=(0, 1))
+        held += bool(result.conf_low[0] <= truth <= result.conf_high[0])
+        regression = study.infer("y", model="mean", outcome_range=(0, 1), interval="normal")
+        assert any("rarer than about 5 in 15 labels" in note for note in regression.notes)
+        normal += bool(regression.conf_low[0] <= truth <= regression.conf_high[0])
+    assert binomtest(held, 100, 0.93, "less").pvalue > 0.01
+    assert binomtest(normal, 100, 0.95, "less").pvalue < 1e-6

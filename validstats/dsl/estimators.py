@@ -241,7 +241,7 @@ class DesignSupervised(CalibratedEstimator):
         clusters : array-like of shape (n,), str, sequence of str or None, default None
             Dependent rows: values, or one or two column names. Folds keep the first kind together, and
             standard errors are clustered. Where clusters are labelled entirely or not at all, they are the
-            sampling units.
+            sampling units; clusters of one row each are rows.
         partial_labels : {"error", "unlabelled"}, default "error"
             What to do with rows that carry some of several labels.
         positive : object or None, default None
@@ -775,6 +775,9 @@ def inferred(
             return infer_share(builder, asked, study, choice)
         note = f"Interval 'normal', estimate and standard error: {choice.reason}."
         limits = coefficient_limits(request, parsed, builder)
+        if limits is not None:
+            n_units = request.calibration.n_units
+            note += f" It does not see values of the range that are rarer than about 5 in {n_units} labels."
         form = normal_form(asked, parsed, builder)
         if form is not None:
             builder = DesignBuilder(form.parsed, study.template, tuple(request.calibration.labels))

@@ -37,6 +37,7 @@ from validstats.dsl.moments import (
     kish_size,
     repeated,
     text_codes,
+    without_single_rows,
 )
 from validstats.exceptions import (
     LabellingWarning,
@@ -421,7 +422,7 @@ def calibrated(
     known = read_labels(units.labels(labels), units.n_rows, units.positive)
     sampling_probability = units.probability(sampling_probability)
     labelled, n_partial = labelled_rows(known, partial_labels)
-    cluster_arrays = tuple(map(text_codes, units.vectors(clusters, "clusters")))
+    cluster_arrays = without_single_rows(tuple(map(text_codes, units.vectors(clusters, "clusters"))))
     design = resolve_design(labelled, units.vector(strata, "strata"), cluster_arrays, sampling_probability)
     units.check_features(known)
     probability, text = resolve_probability(sampling_probability, labelled, design, units.base_features)

@@ -71,6 +71,7 @@ from validstats.dsl.moments.variance import (
     text_codes,
     variance_parts,
     warn_about_clusters,
+    without_single_rows,
 )
 
 __all__ = [
@@ -138,5 +139,6 @@ __all__ = [
     "sorted_levels",
     "sum_by_cluster",
     "text_codes",
+    "without_single_rows",
     "two_stage_projection",
 ]

@@ -51,6 +51,7 @@ __all__ = [
     "sorted_levels",
     "sum_by_cluster",
     "text_codes",
+    "without_single_rows",
     "variance_parts",
     "warn_about_clusters",
 ]
@@ -78,6 +79,11 @@ def text_codes(labels: AnyArray) -> Int1D:
     place = np.empty(len(levels), dtype=np.int64)
     place[np.argsort(levels.astype(str), kind="stable")] = np.arange(len(levels))
     return place[codes]
+
+
+def without_single_rows(clusters: tuple[Int1D, ...]) -> tuple[Int1D, ...]:
+    """Return cluster codes, or none where every cluster is one row: rows are then the units."""
+    return clusters if any(len(codes) > codes.max() + 1 for codes in clusters) else ()
 
 
 def few_levels(values: AnyArray) -> tuple[AnyArray, Int1D] | None:

@@ -435,6 +435,12 @@ def calibrated_stream(
     if not parts or not sum(part.n_rows for part in parts):
         raise ValueError("The source has no rows.")
     census = reduce(add, parts)
+    if columns.clusters and all(len(groups.levels) == census.n_rows for groups in census.clusters):
+        # clusters of one row are rows
+        columns, census = (
+            replace(columns, clusters=()),
+            replace(census, clusters=(), of_clusters=(), pairs=None),
+        )
     reader, text = _reader(census, columns, units.positive)
     what = f"clusters of {columns.clusters[0]!r}" if columns.clusters else "rows"
     n_units = len(reader.cluster_levels[0]) if columns.clusters else census.n_rows

@@ -193,7 +193,9 @@ class Store:
         self.path = None if path is None else path.absolute()  # a later change of folder does nothing
         self.lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
-        self._closing: Callable[[], Any] = lambda: None  # closes the connection, at the latest when nobody has this any more
+        self._closing: Callable[[], Any] = lambda: (
+            None
+        )  # closes the connection, at the latest when nobody has this any more
         self._pid = os.getpid()
         self._inode: tuple[int, int] | None = None
         _STORES.add(self)

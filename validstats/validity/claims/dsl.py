@@ -179,7 +179,8 @@ def _infer(
     words = [str(w.message) for w in said if issubclass(w.category, LabellingWarning)]
     if heard is not None:
         heard += words
-    few = setting["design"] == "clusters" and not finite and len(np.unique(groups[chosen])) < 50
+    several = len(groups) > groups[-1] + 1  # clusters of one row are rows
+    few = setting["design"] == "clusters" and not finite and several and len(np.unique(groups[chosen])) < 50
     return result, chosen, "few clusters without a warning" if few and not words else ""
 
 
