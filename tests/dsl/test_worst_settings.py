@@ -308,3 +308,31 @@ def test_means_of_scores_of_single_rows_hold() -> None:
         normal += bool(regression.conf_low[0] <= truth <= regression.conf_high[0])
     assert binomtest(held, 100, 0.93, "less").pvalue > 0.01
     assert binomtest(normal, 100, 0.95, "less").pvalue < 1e-6
+
+
+@pytest.mark.parametrize("population", ["superpopulation", "finite"])
+@pytest.mark.parametrize("interval", ["cells", "exact"])
+def test_a_share_of_labels_that_are_all_one_may_be_one(interval, population) -> None:
+    """Sums of the shares of seven strata are 1 less a rounding error, which left out a population without a zero: .84 for .9."""
+    stratum = np.repeat(np.arange(7), 21)
+    labels = np.where(np.arange(147) % 21 < 5, 1.0, np.nan)
+    study = DesignSupervised(random_state=0).fit(pd.DataFrame({"judge": np.ones(147)}), surrogate="judge")
+    study.calibrate({"y": labels}, strata=stratum)
+    result = study.infer("y", model="proportion", interval=interval, population=population)
+    assert result.interval_name == interval and result.conf_high[0] == 1.0
+    none = study.calibrate({"y": 1 - labels}, strata=stratum)
+    assert none.infer("y", model="proportion", interval=interval, population=population).conf_low[0] == 0.0
+
+
+@pytest.mark.parametrize("every", [2, 3, 4, 5])
+def test_an_exact_interval_of_a_finite_population_holds_the_shares_at_its_ends(every) -> None:
+    """Its ends are shares that the population may have, of which other sums have another last digit."""
+    row = np.arange(147)
+    labels = np.where(row % 21 < 5, (row % every > 0).astype(float), np.nan)
+    study = DesignSupervised(random_state=0).fit(pd.DataFrame({"judge": np.ones(147)}), surrogate="judge")
+    study.calibrate({"y": labels}, strata=row // 21)
+    result = study.infer("y", model="proportion", interval="exact", population="finite")
+    low, high = result.confidence_interval()[0]
+    fewest, most = np.round([147 * low, 147 * high])
+    assert 147 * low == pytest.approx(fewest) and 147 * high == pytest.approx(most)
+    assert low <= fewest / 147 and high >= most / 147

@@ -18,6 +18,7 @@ from validstats._typing import Bool1D, Float1D, FloatND, Int1D
 from validstats.dsl.moments import is_constant
 
 __all__ = [
+    "ROUNDING",
     "CellInterval",
     "CellSums",
     "cell_counts",
@@ -31,6 +32,9 @@ __all__ = [
     "select_cells",
     "table_sums",
 ]
+
+ROUNDING = 1e-13
+"""What sums of shares may miss by rounding: the mean of labels that are all 1 is 1, and intervals hold it."""
 
 _LARGE_SIZE = 1e8
 """Prior size s of a Beta law above which its quantiles are taken from the normal law; betaincinv loses digits there."""
@@ -368,10 +372,14 @@ def cell_interval(sums: CellSums, confidence_level: float = 0.95, *, binary: boo
     tail = (1.0 - confidence_level) / 2.0
     estimate = cell_estimate(sums)
     lower, upper = _limits(sums, tail, binary).value
+    return CellInterval(estimate, *_ends(lower, upper, estimate, 0.0))
+
+
+def _ends(lower: FloatND, upper: FloatND, estimate: FloatND, lowest: float) -> tuple[FloatND, FloatND]:
+    """Return ends within the range that hold the estimate, and what equals them up to rounding."""
     # fmin and fmax: without any label the estimate is NaN and the interval open
-    low = np.clip(np.fmin(lower, estimate), 0.0, 1.0)
-    high = np.clip(np.fmax(upper, estimate), 0.0, 1.0)
-    return CellInterval(estimate, low, high)
+    low, high = np.fmin(lower, estimate) - ROUNDING, np.fmax(upper, estimate) + ROUNDING
+    return np.clip(low, lowest, 1.0), np.clip(high, lowest, 1.0)
 
 
 def cell_difference(
@@ -385,8 +393,7 @@ def cell_difference(
     estimate = cell_estimate(first) - cell_estimate(second)
     a, b = _limits(first, tail, binary), _limits(second, tail, binary)
     ends = _beta_quantiles(a.mean - b.mean[::-1], a.variance + b.variance[::-1], -1.0, 1.0, tail)
-    low_end, high_end = np.fmin(ends[0], estimate), np.fmax(ends[1], estimate)
-    return CellInterval(estimate, np.clip(low_end, -1.0, 1.0), np.clip(high_end, -1.0, 1.0))
+    return CellInterval(estimate, *_ends(ends[0], ends[1], estimate, -1.0))
 
 
 def expected_sums(sums: CellSums, ratio: float) -> CellSums:

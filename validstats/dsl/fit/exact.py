@@ -14,6 +14,7 @@ import numpy as np
 from scipy import stats
 
 from validstats._typing import Bool1D, Float1D, Int1D
+from validstats.dsl.fit.cell_intervals import ROUNDING
 from validstats.exceptions import StreamingError
 
 __all__ = [
@@ -98,7 +99,7 @@ def _share_limits(
         low, high = hypergeometric_limits(ones, n, size, tail)
     else:
         low, high = binomial_limits(ones, n, tail)
-    share = size / size.sum()
+    share, error = size / size.sum(), error + ROUNDING
     return max(float(share @ low) - error, 0.0), min(float(share @ high) + error, 1.0)
 
 
@@ -251,7 +252,7 @@ def exact_mean(
     means = np.divide(
         np.bincount(of_label, y, minlength=cells), counts, out=np.full(cells, y.mean()), where=counts > 0
     )
-    share = size / n_units
+    share, error = size / n_units, error + ROUNDING
     low, high = share @ ends
     return ExactInterval(
         float(share @ means), max(low - error, 0.0), min(high + error, 1.0), by_verdict=cells > 1
