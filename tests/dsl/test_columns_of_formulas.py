@@ -89,3 +89,15 @@ def test_columns_of_filled_rows_are_those_of_the_frame_with_labels_in_it() -> No
     assert len(some) == 2 and some.take(np.array([1])).values("y").tolist() == [1.0]
     pd.testing.assert_frame_equal(some.frame, expected.iloc[[3, 1]])
     assert some.values("g").tolist() == ["b", "b"] and some.dtype("y") == np.float64
+
+
+def test_a_column_that_occurs_twice_is_refused_where_it_is_asked_for() -> None:
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame(rng.normal(size=(60, 3)), columns=["x", "x", "judge"])
+    labels = np.where(np.arange(60) < 30, rng.normal(size=60), np.nan)
+    fitted = DesignSupervised(random_state=0).fit(rows, surrogate="judge").calibrate({"y": labels})
+    assert np.isfinite(fitted.infer("y", model="mean").params).all()
+    with pytest.raises(ValueError, match="several columns of the name 'x'; rename them"):
+        fitted.infer("y ~ x")
+    with pytest.raises(ValueError, match="several columns of the name 'x'; rename them"):
+        DesignSupervised().fit(rows, surrogate="x")

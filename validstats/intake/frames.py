@@ -393,6 +393,8 @@ def _row_arrays(rows: Any) -> tuple[int, list[AnyArray]]:
 
 
 def _eager(frame: Any) -> nw.DataFrame[Any]:
+    if _is_pandas_frame(frame) and not frame.columns.is_unique:
+        unique_names(frame, "The frame")
     return nw.from_native(frame, eager_only=True)
 
 

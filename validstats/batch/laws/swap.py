@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from validstats._typing import Float1D, Float2D, Int1D, Int2D
+from validstats._typing import AnyArray, Float1D, Float2D, Int1D, Int2D
 from validstats.batch.laws.envelope import extremes_cost, spread_band
 from validstats.batch.laws.levels import Level, exact_level, in_increasing_order
 from validstats.kernels.subset_sums import mean_tails, random_subsets, subset_sum_counts
@@ -147,8 +147,8 @@ class SubsetCounts:
 
     smallest: int
     spread: Float1D  # Standard deviation of the sum of each size from 1 on, never 0
-    above: Int2D  # above, below: Runs whose sum, or mirrored sum, lies in each cell between knots
-    below: Int2D
+    above: AnyArray  # above, below: Runs whose sum, or mirrored sum, lies in each cell between knots
+    below: AnyArray
 
     @property
     def largest(self) -> int:

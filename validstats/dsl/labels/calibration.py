@@ -58,6 +58,7 @@ from validstats.intake import (
     column,
     column_names,
     fit_parameters,
+    frames,
     holds_numbers,
     is_frame,
     plain_frame,
@@ -170,6 +171,8 @@ class Units:
             found = _numbers_of(self.given, name)
             if found is None:
                 series = self.data[name]
+                if series.ndim > 1:
+                    frames.unique_names(self.given, "data")
                 found = series.to_numpy(), series.dtype
             self._known[name] = found
         return self._known[name]
