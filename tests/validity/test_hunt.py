@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import json
 import os
 import signal
 import sys
 import warnings
 import zlib
+from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -511,27 +513,41 @@ def test_a_fault_is_a_p_value_of_one_in_a_hundred_divided_by_what_is_tried_again
 
     def found(n_confirmed, level=0.9):
         # quarters of three trials of each setting: 3, 3, 1 and 0 of them hold
-        held = iter(
-            [*[True] * 12] + [k < n for n in (3, 3, 1, 0) for _ in range(n_confirmed) for k in range(3)]
-        )
+        quarters = [k < n for n in (3, 3, 1, 0) for _ in range(n_confirmed) for k in range(3)]
+        held = itertools.chain([True] * 12, quarters, itertools.repeat(True))
         claim = Claim("coin", ONE, lambda setting, rng: Trial(next(held)), level, kind)
         return hunt([claim], n_trials=9, n_confirmed=n_confirmed, confirm_trials=12)
 
     for n_confirmed in (1, 2):
         report = found(n_confirmed)
         p = stats.binom.cdf(7, 12, 0.9 - allowance)
-        assert [f.p_value for f in report.findings] == pytest.approx([p] * n_confirmed)
         assert 0.005 < p < 0.01 and bool(report.faults) == (n_confirmed == 1)
+        # what is not confirmed is in doubt, and gets 48 trials more
+        trials, held = (12, 7) if report.faults else (60, 55)
+        assert [f.trials for f in report.findings] == [trials] * n_confirmed
+        p = stats.binom.cdf(held, trials, 0.9 - allowance)
+        assert [f.p_value for f in report.findings] == pytest.approx([p] * n_confirmed)
         if report.faults:
             assert report.sentence.endswith("the worst, coin, holds 0.583 for 0.9.")
     assert found(1, level=0.005).findings[0].p_value == 1.0  # less its allowance a level is 0 at least
+
+
+@pytest.mark.parametrize(("share", "trials"), [(0.855, 1500), (0.9, 300), (0.5, 300)])
+def test_what_is_in_doubt_is_tried_more_often(share, trials) -> None:
+    """Of 300 trials .855 for .9 does not tell among eight settings, and of 1,500 it does; what is clear needs no more."""
+    claim = Claim("coin", ANY, lambda setting, rng: Trial(bool(rng.random() < share)), 0.9)
+    report = hunt([claim], n_trials=200, n_confirmed=8, confirm_trials=300, random_state=2)
+    assert Counter(f.trials for f in report.findings).most_common(1)[0][0] == trials
+    assert (
+        any(f.fault and f.trials == trials for f in report.findings) == (share < 0.9) == bool(report.faults)
+    )
 
 
 def test_faults_come_first_and_then_the_smallest_p_value() -> None:
     sure = Claim("odd", ONE, lambda setting, rng: Trial(True, fault="odd"), 0.9)
     weak, weaker = (
         Claim(f"coin {p}", ONE, lambda setting, rng, p=p: Trial(bool(rng.random() < p)), 0.9)
-        for p in (0.85, 0.8)
+        for p in (0.88, 0.86)
     )
     report = hunt([weak, sure, weaker], n_trials=27, n_confirmed=3, confirm_trials=40, random_state=1)
     assert report.findings[0].claim == "odd" and [f.fault for f in report.findings] == [True, False, False]

@@ -64,6 +64,9 @@ _ENOUGH = 8
 _PACKAGE = str(Path(__file__).parents[1]) + os.sep
 _CONFIRMED_AT = 0.01
 """Family-wise level of the exact binomial tests that confirm."""
+_DOUBT = 0.1
+"""P-value up to which a setting that is not confirmed gets more trials, so many times those that it had."""
+_MORE = 4
 
 
 class Refused(Exception):
@@ -440,8 +443,9 @@ def hunt(
     Settings are drawn from each claim's prior, half of them as mutations of the worst (or, one in four, of the widest) so
     far. Every setting gets a few trials, the worst third three times as many, and so on. Claims share the time equally: one
     whose trials take long gets fewer of them. The worst of each claim and of all are tried again with fresh seeds and judged
-    by exact binomial tests, corrected for how many were tried again; so is the widest of each claim
-    beside its reference. An interrupt (Ctrl-C) ends the search, a second one the confirmation, and the report is of what was done.
+    by exact binomial tests, corrected for how many were tried again; so is the widest of each claim beside its reference.
+    What looks too low then and is not confirmed gets four times as many trials more, and is judged once more. An
+    interrupt (Ctrl-C) ends the search, a second one the confirmation, and the report is of what was done.
 
     Parameters
     ----------
@@ -456,7 +460,7 @@ def hunt(
     n_confirmed : int, default 10
         Settings that are tried again; at least one a claim.
     confirm_trials : int, default 2000
-        Fresh trials of each; fewer if the time is short.
+        Fresh trials of each; fewer if the time is short, and five times as many where the first leave a doubt.
     random_state : int, default 0
         Seed.
     n_jobs : int or None, default None
@@ -829,22 +833,47 @@ def _try_again(
     clock: _Clock,
     trials: int,
 ) -> Iterator[None]:
-    """Try settings with seeds that the search has not used, in quarters; what cheap trials leave goes to the others."""
+    """Try settings with seeds that the search has not used, in quarters; then those in doubt."""
+    # what cheap trials leave of a quarter's time goes to the others
     quarters = 4
     for quarter in range(quarters):
-        wanted = -(-trials * (quarter + 1) // quarters)
         seconds = clock.seconds_left(quarters - quarter)
-        still = [k for k, tally in enumerate(tallies) if tally.trials < wanted]
         if quarter and seconds <= 0:
             return
-        work = []
-        for k in still:
-            i, group = chosen[k]
-            seed = [group.random_state, group.number, 1_000_000 + k]
-            work.append(_Work(group, i, seed, tallies[k].trials, wanted - tallies[k].trials))
-        for k, tally in zip(still, _tried(work, seconds, pool, memory, clock), strict=True):
-            tallies[k].add(tally)
+        wanted = -(-trials * (quarter + 1) // quarters)
+        _fill(range(len(chosen)), wanted, seconds, chosen, tallies, pool, memory, clock)
         yield
+    doubtful = [k for k, (i, group) in enumerate(chosen) if _in_doubt(group, i, tallies[k], len(chosen))]
+    if doubtful and (seconds := clock.seconds_left(1)) > 0:
+        _fill(doubtful, (1 + _MORE) * trials, seconds, chosen, tallies, pool, memory, clock)
+        yield
+
+
+def _fill(
+    numbers: Iterable[int],
+    wanted: int,
+    seconds: float,
+    chosen: list[tuple[int, _Herd]],
+    tallies: list[_Tally],
+    pool: Any,
+    memory: _Store,
+    clock: _Clock,
+) -> None:
+    """Bring some of the chosen settings to so many trials, within so many seconds."""
+    still = [k for k in numbers if tallies[k].trials < wanted]
+    work = []
+    for k in still:
+        i, group = chosen[k]
+        seed = [group.random_state, group.number, 1_000_000 + k]
+        work.append(_Work(group, i, seed, tallies[k].trials, wanted - tallies[k].trials))
+    for k, tally in zip(still, _tried(work, seconds, pool, memory, clock), strict=True):
+        tallies[k].add(tally)
+
+
+def _in_doubt(group: _Herd, number: int, tally: _Tally, n_confirmed: int) -> bool:
+    """Whether a setting looks too low, and is not confirmed."""
+    found = _finding(group.claim, group.settings[number], tally, n_confirmed)
+    return not found.fault and found.p_value <= _DOUBT
 
 
 def _finding(claim: Claim, setting: Setting, tally: _Tally, n_confirmed: int) -> Finding:
