@@ -11,6 +11,8 @@ from validstats.mi.certified import (
     LowerBound,
     Predictions,
     _bound_function,
+    _column_sums,
+    _share_columns,
     certified_bound,
     first_rows,
     is_quick,
@@ -41,6 +43,15 @@ def table_predictions(generator, m, theta=0.08):
 
 def bound_of(x, y, alpha=0.05, codes_x=None, codes_y=None):
     return certified_bound(x, y, codes_x, codes_y, keyed_order(x, y), alpha)
+
+
+@pytest.mark.parametrize("count", [*range(1, 26), 64])
+def test_shares_of_columns_are_those_of_rows_in_all_bits(count):
+    values = np.random.default_rng(count).normal(scale=3.0, size=(200, count))
+    assert np.array_equal(_column_sums(np.ascontiguousarray(values.T)), values.sum(axis=1))
+    weights = np.exp(values - values.max(axis=1, keepdims=True))
+    shares = _share_columns(np.ascontiguousarray(values.T))
+    assert np.array_equal(shares.T, weights / weights.sum(axis=1, keepdims=True))
 
 
 @pytest.mark.slow

@@ -118,10 +118,11 @@ def test_counts_on_a_line_are_those_of_all_pairs_however_far_the_guess_is_off(ki
     expected = np.maximum((gaps[:, :, None] < radii[:, None]).sum(axis=1) - 1, 0)
     order = np.argsort(values)
     np.testing.assert_array_equal(classical.line_counts(values, radii, order), expected)
-    plain, found = kernels.counts_within_sorted, np.empty(radii.shape, dtype=np.int64)
-    for steps in (kernels._STEPS, 3):
+    found = np.empty(radii.shape, dtype=np.int64)
+    kernel, twin = kernels.counts_within_sorted, kernels.counts_within_sorted_plain
+    for count, steps in ((kernel.dispatcher, 64), (twin, 64), (kernel.py_func, 64), (kernel.py_func, 3)):
         monkeypatch.setattr(kernels, "_STEPS", steps)
-        getattr(plain, "py_func", plain)(values[order], radii[order], found)
+        count(values[order], radii[order], found)
         np.testing.assert_array_equal(found, expected[order])
 
 

@@ -34,16 +34,13 @@ def _below(key: Any, n: Any) -> Any:
 def _partition(rows: Any, start: Any, stop: Any, column: Any, threshold: Any, kept: Any) -> Any:
     # Rows at or below the threshold first, both parts in their old order; returns where the second part begins.
     left = start
-    right = 0
     for i in range(start, stop):
         # written to both places, and one of them is kept: a branch would be guessed wrong every other time
         row = rows[i]
-        small = column[row] <= threshold
         rows[left] = row
-        kept[right] = row
-        left += small
-        right += not small
-    for i in range(right):
+        kept[i - left] = row
+        left += column[row] <= threshold
+    for i in range(stop - left):
         rows[left + i] = kept[i]
     return left
 

@@ -344,15 +344,16 @@ def _share_columns(values: Float2D) -> Float2D:
 
 def _column_sums(values: Float2D) -> Float1D:
     """Sums of the columns, added as NumPy adds a row: eight sums side by side, then their sum, then what is left over."""
-    first, count = values[:1], len(values)
-    if count >= 8:
+    count = len(values)
+    if count < 8:
+        total, left = values[0].copy(), values[1:]
+    else:
         eight = values[:8].copy()
         for start in range(8, count - 7, 8):
             eight += values[start : start + 8]
         four = eight[::2] + eight[1::2]
-        first = (four[:1] + four[1:2]) + (four[2:3] + four[3:])
-    total = first[0].copy()
-    for row in values[count - count % 8 if count >= 8 else 1 :]:
+        total, left = (four[0] + four[1]) + (four[2] + four[3]), values[count - count % 8 :]
+    for row in left:
         total += row
     return total
 
