@@ -10,8 +10,11 @@ from validstats.mi import LearnedMI, mutual_info
 from validstats.mi.certified import (
     LowerBound,
     Predictions,
+    _binned_table,
     _bound_function,
     _column_sums,
+    _Levels,
+    _logistic_table,
     _share_columns,
     certified_bound,
     first_rows,
@@ -52,6 +55,54 @@ def test_shares_of_columns_are_those_of_rows_in_all_bits(count):
     weights = np.exp(values - values.max(axis=1, keepdims=True))
     shares = _share_columns(np.ascontiguousarray(values.T))
     assert np.array_equal(shares.T, weights / weights.sum(axis=1, keepdims=True))
+
+
+def levels_of(generator, n, count):
+    """Levels that two columns tell something about."""
+    columns = generator.normal(size=(n, 2))
+    codes = np.clip(np.rint(columns[:, 0] + generator.normal(size=n)) + count // 2, 0, count - 1)
+    return columns, _Levels(codes.astype(np.int64), count)
+
+
+@pytest.mark.parametrize("count", [2, 5, 9])
+def test_a_table_of_bins_multiplies_the_shares_of_single_columns(count):
+    generator = np.random.default_rng(count)
+    columns, levels = levels_of(generator, 90, count)
+    cells, known, law = np.searchsorted([-0.7, 0.0, 0.7], columns.T), 60, generator.dirichlet(np.ones(count))
+    expected = []
+    for row in range(known, 90):
+        weights = law.copy()
+        for column in cells:
+            inside = column[:known] == column[row]
+            share = (inside.sum() + 0.5) / (known + 2.0)
+            of_level = np.array([(levels.codes[:known] == level).sum() for level in range(count)])
+            both = np.array([(levels.codes[:known][inside] == level).sum() for level in range(count)])
+            weights *= (both + 8.0 * share) / (of_level + 8.0) / share
+        expected.append(weights / weights.sum())
+    np.testing.assert_allclose(_binned_table(cells, levels, known, law, 4), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("count", [2, 5, 9])
+def test_a_table_of_logits_takes_forty_steps_of_fixed_curvature(count):
+    generator = np.random.default_rng(count)
+    features, levels = levels_of(generator, 90, count)
+    known, law = 61, generator.dirichlet(np.ones(count))
+    rows = np.column_stack([np.ones(90), features])
+    one_hot = np.eye(count)[levels.codes[:known]]
+    curvature = 0.5 * rows[:known].T @ rows[:known] + np.eye(3)
+    slopes = np.array([np.log(law), np.zeros(count), np.zeros(count)])
+
+    def shares(x):
+        weights = np.exp(x @ slopes)
+        return weights / weights.sum(axis=1, keepdims=True)
+
+    for _ in range(40):
+        ridge = slopes * np.array([[0.0], [1.0], [1.0]])
+        slopes = slopes + np.linalg.solve(
+            curvature, rows[:known].T @ (one_hot - shares(rows[:known])) - ridge
+        )
+    found = _logistic_table(features, levels, known, law)
+    np.testing.assert_allclose(found, shares(rows[known:]), rtol=1e-9)
 
 
 @pytest.mark.slow

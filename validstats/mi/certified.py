@@ -305,7 +305,7 @@ def _binned_table(cells: Int2D, levels: _Levels, known: int, law: Float1D, bins:
         both = np.bincount(codes * bins + column[:known], minlength=levels.count * bins)
         shares = (seen + 0.5) / (known + 0.5 * bins)
         # Every level as if it had held a few more rows, spread as all rows are.
-        given = (both.reshape(-1, bins) + SMOOTHING * shares) / (counts + SMOOTHING)[:, None]
+        given = (both.reshape(levels.count, bins) + SMOOTHING * shares) / (counts + SMOOTHING)[:, None]
         logs += np.log(given / shares)[:, column[known:]]
     return _softmax(logs)
 
