@@ -205,11 +205,11 @@ def scores_implementations(n: int) -> Implementations:
     of_rows = np.random.default_rng([1, n]).normal(size=n)
     target = Simultaneous(0.1)
     estimator = BatchPredictor(None, target, random_state=0, confidence_level=0.9)
-    asked = cycle(new)
+    asked, labels = cycle(new), of_rows + residuals
 
     def by_default() -> Any:
         forget_ranks()
-        return estimator.calibrate(of_rows, of_rows + residuals).infer(next(asked)).intervals
+        return estimator.calibrate(of_rows, labels).infer(next(asked)).intervals
 
     data = {"residuals": residuals, "new": new, "calls": np.array(calls_a_run(n))}
     crepes = LazyPeer("crepes", CREPES_SCORES, data).task("run")
