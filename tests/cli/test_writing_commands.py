@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,14 +62,16 @@ def test_on_a_full_disk_a_command_that_writes_fails_and_leaves_every_file_as_it_
     prepare(arguments, run, workplace)
     if "answer.txt" in arguments:
         Path("answer.txt").write_text("of yesterday")
+    gc.collect()  # ledgers of commands before are closed, as in a process of its own
     before = files_of(tmp_path)
     with full_disk(left=40):
         failed = run(*arguments)
     after = files_of(tmp_path)
     whole = run(*arguments)
     assert whole.exit_code == 0, whole.stderr  # the disk has room again: nothing stands in the way
-    if files_of(tmp_path) == before:  # it writes no file
-        assert failed.exit_code == 0, failed.stderr
+    if files_of(tmp_path) == before:  # it writes no file; but to read a ledger SQLite needs room beside it
+        reads_a_ledger = failed.exit_code == 3 and "The ledger cannot be used" in failed.stderr
+        assert (failed.exit_code == 0 or reads_a_ledger) and after == before, failed.stderr
         return
     assert isinstance(failed.exception, SystemExit) and failed.exit_code in (1, 3), failed.exception
     assert "Error: " in failed.stderr and "Traceback" not in failed.stderr

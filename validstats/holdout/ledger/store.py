@@ -294,7 +294,8 @@ class Store:
 def _close(connection: sqlite3.Connection, pid: int) -> None:
     """Close a connection in the process that opened it, and in no other."""
     if pid == os.getpid():
-        connection.close()
+        with suppress(sqlite3.Error):
+            connection.close()
 
 
 def read_rows(connection: sqlite3.Connection, start: int = 0) -> Iterator[Row]:
