@@ -328,7 +328,7 @@ def page(hunts: Sequence[Hunt]) -> str:
         "",
         "A setting is a fault if an exact binomial test puts it below its level less one point (two for asymptotic statements) at "
         ".01 over the number of settings tried again, or if anything failed in it. From seed 71 on what looks too low and is not "
-        "confirmed gets four times as many trials more.",
+        "confirmed gets four times as many trials more, and is judged once more at that level.",
         "",
         "## What was changed because of it",
         "",

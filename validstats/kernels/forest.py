@@ -45,6 +45,19 @@ def _partition(rows: Any, start: Any, stop: Any, column: Any, threshold: Any, ke
     return left
 
 
+@jit
+def _add_up(total: Any, rows: Any, start: Any, stop: Any, targets: Any, codes: Any) -> Any:
+    # There are targets or codes; one after the other, ones at the codes add up to the same sums as with their zeros.
+    for m in range(total.shape[0]):
+        total[m] = 0.0
+    for i in range(start, stop):
+        row = rows[i]
+        for m in range(targets.shape[1]):
+            total[m] += targets[row, m]
+        for m in range(codes.shape[1]):
+            total[codes[row, m]] += 1.0
+
+
 def forest_sums(
     columns: Any, targets: Any, n_grow: Any, n_bag: Any, n_trees: Any, n_draws: Any, leaf: Any, seed: Any
 ) -> Any:
@@ -84,8 +97,7 @@ def add_trees(
     # Every draw is a function of the seed, the tree and the node alone, so that what grows a tree does not
     # depend on who asks it: the sums of a row are the same whatever other rows ask.
     dim, n = columns.shape
-    # there are targets or codes; one after the other, ones at the codes add up to the same sums as with their zeros
-    width, n_targets, n_codes = sums.shape[1], targets.shape[1], codes.shape[1]
+    width = sums.shape[1]
     order, grow, ask, kept = rows[0], rows[1], rows[2], rows[3]
     left_sum, total = means[0], means[1]
     for tree in range(n_trees):
@@ -113,14 +125,7 @@ def add_trees(
             key = keys[depth]
             if c == d:
                 continue
-            for m in range(width):
-                total[m] = 0.0
-            for i in range(a, b):
-                row = grow[i]
-                for m in range(n_targets):
-                    total[m] += targets[row, m]
-                for m in range(n_codes):
-                    total[codes[row, m]] += 1.0
+            _add_up(total, grow, a, b, targets, codes)
             best = -1.0
             best_column = -1
             best_threshold = 0.0
@@ -135,14 +140,7 @@ def add_trees(
                         count += columns[j, grow[i]] <= threshold
                     if count < leaf or b - a - count < leaf:
                         continue
-                    for m in range(width):
-                        left_sum[m] = 0.0
-                    for i in range(count):
-                        row = kept[i]
-                        for m in range(n_targets):
-                            left_sum[m] += targets[row, m]
-                        for m in range(n_codes):
-                            left_sum[codes[row, m]] += 1.0
+                    _add_up(left_sum, kept, 0, count, targets, codes)
                     # Between-part sum of squares, up to a constant of the node.
                     gain = 0.0
                     for m in range(width):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,16 @@ _S30, _S27, _S31, _S11, _S32 = np.uint64(30), np.uint64(27), np.uint64(31), np.u
 _NUDGE, _TIE = 1.0 + 1e-9, 2e-9
 
 
+def _finalised(z: Any) -> Any:
+    """A bijection of 64-bit numbers without visible structure, of numbers and arrays."""
+    z = (z ^ (z >> _S30)) * _FIRST
+    z = (z ^ (z >> _S27)) * _SECOND
+    return z ^ (z >> _S31)
+
+
+_mixed = jit(_finalised)
+
+
 def subset_sum_counts_plain(values, seed, largest, origin, step, counts, ties, *room):  # type: ignore[no-untyped-def]
     """:func:`subset_sum_counts` without a compiler: one draw of all runs at a time."""
     first, last, size = largest - len(step), counts.shape[1] - 0.5, values.size * 2.0**-53
@@ -35,10 +46,7 @@ def subset_sum_counts_plain(values, seed, largest, origin, step, counts, ties, *
         left, again = np.arange(runs), 0
         while left.size:
             with np.errstate(over="ignore"):
-                z = np.uint64(seed) + (rows[left] + np.uint64((again << 20) + place)) * _GOLDEN
-                z = (z ^ (z >> _S30)) * _FIRST
-                z = (z ^ (z >> _S27)) * _SECOND
-                z ^= z >> _S31
+                z = _finalised(np.uint64(seed) + (rows[left] + np.uint64((again << 16) + place)) * _GOLDEN)
             drawn[place, left] = ((z >> _S11).astype(np.float64) * size).astype(np.int32)
             left, again = left[(drawn[:place, left] == drawn[place, left]).any(axis=0)], again + 1
         total += values[drawn[place]]
@@ -59,20 +67,14 @@ def subset_sum_counts(values, seed, largest, origin, step, counts, ties, seen, i
     for run in range(runs):
         start = np.uint64(run) << _S32
         for place in range(largest):
-            z = np.uint64(seed) + (start + np.uint64(place)) * _GOLDEN
-            z = (z ^ (z >> _S30)) * _FIRST
-            z = (z ^ (z >> _S27)) * _SECOND
-            z ^= z >> _S31
+            z = _mixed(np.uint64(seed) + (start + np.uint64(place)) * _GOLDEN)
             index[place] = int(np.int64(z >> _S11) * size)
         total = 0.0
         for place in range(largest):
             chosen, again = index[place], 0
             while seen[chosen] == run + 1:
                 again += 1
-                z = np.uint64(seed) + (start + np.uint64((again << 20) + place)) * _GOLDEN
-                z = (z ^ (z >> _S30)) * _FIRST
-                z = (z ^ (z >> _S27)) * _SECOND
-                z ^= z >> _S31
+                z = _mixed(np.uint64(seed) + (start + np.uint64((again << 16) + place)) * _GOLDEN)
                 chosen = int(np.int64(z >> _S11) * size)
             seen[chosen] = run + 1
             total += values[chosen]
@@ -92,10 +94,9 @@ def random_subsets_plain(m, lengths, counts, seed):  # type: ignore[no-untyped-d
     order = np.tile(np.arange(m, dtype=np.int32), (lengths.size, 1))
     for place in range(longest):
         with np.errstate(over="ignore"):
-            z = np.uint64(seed) + (rows.astype(np.uint64) * np.uint64(65536) + np.uint64(place)) * _GOLDEN
-            z = (z ^ (z >> _S30)) * _FIRST
-            z = (z ^ (z >> _S27)) * _SECOND
-            z ^= z >> _S31
+            z = _finalised(
+                np.uint64(seed) + (rows.astype(np.uint64) * np.uint64(65536) + np.uint64(place)) * _GOLDEN
+            )
         other = place + ((z >> _S11) * 2.0**-53 * (m - place)).astype(np.int64)
         order[rows, other], order[:, place] = order[:, place].copy(), order[rows, other]
     return order[:, :longest][np.arange(longest) < lengths[:, None]]
@@ -116,10 +117,7 @@ def random_subsets(m, lengths, counts, seed):  # type: ignore[no-untyped-def]
         for row in range(first, end):
             for place in range(length):
                 # place j of row i has its own number, so that it is the same for every length and size
-                z = np.uint64(seed) + (np.uint64(row) * np.uint64(65536) + np.uint64(place)) * _GOLDEN
-                z = (z ^ (z >> _S30)) * _FIRST
-                z = (z ^ (z >> _S27)) * _SECOND
-                z ^= z >> _S31
+                z = _mixed(np.uint64(seed) + (np.uint64(row) * np.uint64(65536) + np.uint64(place)) * _GOLDEN)
                 other = place + int((z >> _S11) * 2.0**-53 * (m - place))
                 order[place], order[other] = order[other], order[place]
                 others[place] = other

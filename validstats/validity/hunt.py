@@ -63,7 +63,7 @@ _ENOUGH = 8
 """Trials beside the reference before a setting can be the widest."""
 _PACKAGE = str(Path(__file__).parents[1]) + os.sep
 _CONFIRMED_AT = 0.01
-"""Family-wise level of the exact binomial tests that confirm."""
+"""Family-wise level of the exact binomial tests that confirm, at each of two looks: at most twice that in all."""
 _DOUBT = 0.1
 """P-value up to which a setting that is not confirmed gets more trials, so many times those that it had."""
 _MORE = 4
