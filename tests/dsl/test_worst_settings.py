@@ -304,7 +304,7 @@ def test_means_of_scores_of_single_rows_hold() -> None:
         result = study.infer("y", model="mean", outcome_range=(0, 1))
         held += bool(result.conf_low[0] <= truth <= result.conf_high[0])
         regression = study.infer("y", model="mean", outcome_range=(0, 1), interval="normal")
-        assert any("rarer than about 5 in 15 labels" in note for note in regression.notes)
+        assert "unless values of the range are rarer than about 5 in 15 labels" in regression.guarantee.holds
         normal += bool(regression.conf_low[0] <= truth <= regression.conf_high[0])
     assert binomtest(held, 100, 0.93, "less").pvalue > 0.01
     assert binomtest(normal, 100, 0.95, "less").pvalue < 1e-6

@@ -775,14 +775,15 @@ def inferred(
             return infer_share(builder, asked, study, choice)
         note = f"Interval 'normal', estimate and standard error: {choice.reason}."
         limits = coefficient_limits(request, parsed, builder)
-        if limits is not None:
-            n_units = request.calibration.n_units
-            note += f" It does not see values of the range that are rarer than about 5 in {n_units} labels."
         form = normal_form(asked, parsed, builder)
         if form is not None:
             builder = DesignBuilder(form.parsed, study.template, tuple(request.calibration.labels))
     asked = request if form is None else replace(request, model=form.model)
     found = solve(prepare_formula(builder, asked, study, (note,) if note else ()), asked, study, limits)
+    if limits is not None:
+        # the normal law does not see what no label shows, and the range allows
+        unseen = f"unless values of the range are rarer than about 5 in {request.calibration.n_units} labels"
+        found = replace(found, guarantee=replace(found.guarantee, holds=f"{found.guarantee.holds}, {unseen}"))
     if form is not None:
         found = replace(
             found,
