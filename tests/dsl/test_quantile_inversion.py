@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from validstats.dsl.regression.quantiles import invert_distribution
 
@@ -35,3 +36,17 @@ class TestQuantileInversion:
             lambda q: (np.array([0.9, 0.95, 1.0])[q.astype(int)], np.full(len(q), 0.1)), points, 0.9, 2.0
         )
         assert found.low == -np.inf and found.high == np.inf
+
+    @pytest.mark.parametrize("below", [False, True])
+    @pytest.mark.parametrize("above", [False, True])
+    def test_ends_beyond_all_labels_are_open_where_the_quantile_may_lie_there(self, below, above):
+        """At the last label the share below is 1 without an error, and below the first one it is 0."""
+        share, error = np.array([0.2, 0.5, 0.8, 1.0]), np.array([0.1, 0.1, 0.1, 0.0])
+
+        def shares(points):
+            return share[points.astype(int)], error[points.astype(int)]
+
+        for level, low, high in ((0.3, 0.0, 1.0), (0.75, 2.0, 3.0)):
+            found = invert_distribution(shares, np.arange(4.0), level, 1.5, (below, above))
+            assert found.low == (-np.inf if below and low == 0.0 else low)
+            assert found.high == (np.inf if above and high == 3.0 else high)

@@ -55,9 +55,11 @@ def test_shares_of_dependent_rows_stay_between_0_and_1() -> None:
     study.calibrate(
         {"y": np.where(chosen, labels, np.nan)}, clusters=cluster, sampling_probability=chosen.mean()
     )
-    result = study.infer("y", model="proportion")
-    assert result.interval_name == "normal" and result.params[0] < 2 * result.std_error[0]
+    result = study.infer("y", model="proportion", interval="normal")
+    assert result.params[0] < 2 * result.std_error[0]
     assert result.conf_low[0] == min(0.0, result.params[0]) and result.conf_high[0] <= 1.0
+    cells = study.infer("y", model="proportion")
+    assert cells.interval_name == "cells" and 0.0 <= cells.conf_low[0] < cells.conf_high[0] <= 1.0
     difference = study.infer("y ~ x", model="difference", confidence_level=1 - 1e-12)
     assert np.all(np.abs(difference.confidence_interval()) <= 1.0)
 
@@ -336,3 +338,20 @@ def test_an_exact_interval_of_a_finite_population_holds_the_shares_at_its_ends(e
     fewest, most = np.round([147 * low, 147 * high])
     assert 147 * low == pytest.approx(fewest) and 147 * high == pytest.approx(most)
     assert low <= fewest / 147 and high >= most / 147
+
+
+@pytest.mark.parametrize("q", [0.1, 0.9])
+def test_a_quantile_that_no_label_may_reach_has_an_open_end(q) -> None:
+    """Fifteen labels, of which none lies beyond the .9 quantile in one study of five: the largest was the upper end."""
+    y = np.random.default_rng(0).normal(size=300)
+    order = np.argsort(y) if q == 0.9 else np.argsort(-y)
+    for n_labels in (35, 36):
+        chosen = order[np.linspace(0, 255, n_labels).astype(int)]  # none of the tenth beyond
+        study = DesignSupervised(random_state=0).fit(
+            pd.DataFrame({"judge": np.zeros(300)}), surrogate="judge"
+        )
+        study.calibrate({"y": np.where(np.isin(np.arange(300), chosen), y, np.nan)})
+        found = study.infer("y", model="quantile", quantile=q)
+        inner, outer = found.interval[0] if q == 0.9 else -found.interval[0, ::-1]
+        assert np.isfinite(inner) and np.isinf(outer) == (n_labels == 35)
+        assert ("36 labels or more" in " ".join(found.notes)) == (n_labels == 35)

@@ -71,8 +71,12 @@ def invert_distribution(
     candidates: Float1D,
     level: float,
     critical: float,
+    beyond: tuple[bool, bool] = (True, True),
 ) -> QuantileEstimate:
-    """Invert a distribution function that need not be monotone, and its pointwise tests."""
+    """Invert a distribution function that need not be monotone, and its pointwise tests.
+
+    ``beyond`` says for either side whether the quantile may lie beyond all labels.
+    """
     # The interval holds every point at which the hypothesis "the distribution function is ``level``" is not
     # rejected, and what lies between such points, at the resolution of the expert labels. The grid is refined
     # where the ends are.
@@ -91,15 +95,16 @@ def invert_distribution(
         grid = finer
     return QuantileEstimate(
         value=float(grid[min(point, len(grid) - 1)]),
-        low=-np.inf if low == 0 else _lower_end(unique, grid, low),
-        high=np.inf if high >= len(grid) else float(grid[high]),
+        low=-np.inf if low == 0 and beyond[0] else _lower_end(unique, grid, low),
+        # no label lies above the last point: the error is 0 there, and tells nothing
+        high=np.inf if high >= len(grid) - int(beyond[1]) else float(grid[high]),
     )
 
 
 def _lower_end(unique: Float1D, grid: Float1D, low: int) -> float:
     """Return the first point that is not rejected, or the one before it where labels lie in between."""
-    if low >= len(grid):
-        return float(grid[-1])
+    if low == 0 or low >= len(grid):
+        return float(grid[min(low, len(grid) - 1)])
     between = np.searchsorted(unique, grid[low]) - np.searchsorted(unique, grid[low - 1])
     return float(grid[low] if between == 1 else grid[low - 1])
 
@@ -308,21 +313,36 @@ def infer_quantile(problem: QuantileProblem, request: InferenceRequest) -> Coeff
     warn_about_few_clusters(request, problem.clusters, problem.clustered_by)
     degrees = degrees_of_freedom(request, problem.clusters, 1)
     critical = critical_value(float(1 - request.confidence_level), degrees)
-    distribution = replace(problem.distribution, alpha=float(1 - request.confidence_level), critical=critical)
-    answer, error = _inverted(distribution, level, critical)
+    alpha = float(1 - request.confidence_level)
+    distribution = replace(problem.distribution, alpha=alpha, critical=critical)
+    # all labels lie on one side of the quantile with a probability of at most level ** n, or (1 - level) ** n
+    n = _fewest_labels(request, problem.clusters)
+    beyond = (1.0 - level) ** n > alpha / 2.0, level**n > alpha / 2.0
+    answer, error = _inverted(distribution, level, critical, beyond)
     alone = replace(distribution, estimator="gold", expected=None, raw=None)
-    by_gold, gold_error = _inverted(alone, level, critical)
+    by_gold, gold_error = _inverted(alone, level, critical, beyond)
     gold = SimpleFit(params=np.array([by_gold.value]), std_error=np.array([gold_error]))
     raw = distribution.raw
     naive = None if raw is None else naive_quantile(distribution.sample, raw, level, critical)
     return _quantile_result(problem, request, answer, error, (gold, naive), degrees)
 
 
+def _fewest_labels(request: InferenceRequest, clusters: Sequence[Int1D]) -> float:
+    """Return how many labels are expected were all rows labelled as rarely as the rarest; at most the labelled clusters."""
+    calibration = request.calibration
+    expected = calibration.n_rows * calibration.probability_range.low
+    of_units = [calibration.n_units] if calibration.design.draws_clusters else []
+    if request.population == "superpopulation":
+        of_units += [len(np.unique(codes[calibration.labelled])) for codes in clusters]
+    return float(min([expected, calibration.n_labelled, *of_units]))
+
+
 def _inverted(
-    distribution: LabelDistribution, level: float, critical: float
+    distribution: LabelDistribution, level: float, critical: float, beyond: tuple[bool, bool]
 ) -> tuple[QuantileEstimate, float]:
     """Return a quantile with its interval, and half the width of that over the critical value."""
-    answer = invert_distribution(distribution, np.sort(distribution.sample.gold.y), level, critical)
+    candidates = np.sort(distribution.sample.gold.y)
+    answer = invert_distribution(distribution, candidates, level, critical, beyond)
     return answer, (answer.high - answer.low) / (2.0 * critical)
 
 
@@ -366,5 +386,20 @@ def _quantile_result(
         interval=np.array([[answer.low, answer.high]]),
         notes=(
             "The interval inverts a test; the standard error is its width over twice the critical value.",
+            *_open_ends(answer, level, float(1 - request.confidence_level)),
         ),
     )
+
+
+def _open_ends(answer: QuantileEstimate, level: float, alpha: float) -> list[str]:
+    """Say where the interval is open, and how many labels at random would close it."""
+    notes = []
+    for end, share, side in ((answer.low, 1.0 - level, "above"), (answer.high, level, "below")):
+        if np.isinf(end):
+            # share ** n <= alpha / 2
+            needed = int(np.ceil(np.log(alpha / 2.0) / np.log(share)))
+            notes.append(
+                f"All labels may lie {side} the quantile, so the interval is open on the other side; {needed} labels or more "
+                "at random are needed for an end there."
+            )
+    return notes
