@@ -258,6 +258,82 @@ def test_groups_of_whole_clusters_have_cells_and_groups_within_clusters_the_norm
     assert any("groups divide clusters" in note for note in mixed.notes)
 
 
+def alike_rows(n_clusters=60, size=10, seed=3):
+    """Rows of clusters that are all alike but for the judge, a fifth of them labelled singly."""
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"unit": np.repeat(np.arange(n_clusters), size)})
+    truth = (rng.random(n_clusters) < 0.7).astype(float)[frame["unit"]]
+    frame["machine"] = np.where(rng.random(len(frame)) < 0.8, truth, 1 - truth)
+    frame["group"] = np.where(np.arange(len(frame)) % 2, "a", "b")
+    frame["region"] = np.where(frame["unit"] % 2, "east", "west")
+    frame["human"] = np.where(rng.random(len(frame)) < 0.2, truth, np.nan)
+    return frame
+
+
+def length(result, term=0):
+    low, high = result.confidence_interval()[term]
+    return high - low
+
+
+def test_rows_labelled_singly_within_clusters_have_cells_of_clusters():
+    frame = alike_rows()
+    found = calibrated(frame, clusters="unit").infer("human", model="proportion")
+    assert (found.interval_name, found.clustered_by) == ("cells", "unit")
+    assert "rows of different clusters (unit) do not depend on each other" in found.guarantee.check
+    independent = calibrated(frame, clusters="unit").infer("human", model="proportion", clusters="none")
+    rows = calibrated(frame).infer("human", model="proportion")
+    assert independent.confidence_interval() == pytest.approx(rows.confidence_interval(), abs=1e-14)
+    assert independent.clustered_by is None and length(found) > 1.3 * length(rows)
+    named = calibrated(frame).infer("human", model="proportion", clusters="unit")
+    assert named.confidence_interval() == pytest.approx(found.confidence_interval(), abs=1e-14)
+    finite = calibrated(frame, clusters="unit").infer("human", model="proportion", population="finite")
+    assert finite.clustered_by is None and length(finite) < length(rows)
+
+
+def test_influence_functions_summed_by_cluster_give_the_printed_standard_errors():
+    frame = alike_rows()
+    found = calibrated(frame, clusters="unit").infer("human ~ region", model="proportion")
+    sums = np.array([np.bincount(frame["unit"], column) for column in found.influence.T])
+    assert np.sqrt(np.sum(sums**2, axis=1)) / len(frame) == pytest.approx(found.std_error)
+    assert np.diag(found.covariance) == pytest.approx(found.std_error**2)
+
+
+def test_few_clusters_of_rows_are_warned_of():
+    for n_clusters, heard in ((49, 1), (60, 0)):
+        frame = alike_rows(n_clusters, size=40)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            calibrated(frame, clusters="unit").infer("human", model="proportion")
+        assert sum("clusters (unit) carry expert labels" in str(w.message) for w in said) == heard
+
+
+def test_where_clusters_of_rows_have_no_cells():
+    """Exact intervals, clusters of two ways, and differences of groups that divide clusters."""
+    study = calibrated(alike_rows(), clusters="unit")
+    with pytest.raises(ValueError, match="rows depend on each other within clusters that were not drawn"):
+        study.infer("human", model="proportion", interval="exact")
+    two = study.infer("human", model="proportion", clusters=["unit", "machine"])
+    assert two.interval_name == "normal" and "clusters of two ways" in " ".join(two.notes)
+    divided = study.infer("human ~ group", model="difference")
+    assert divided.interval_name == "normal" and "divide clusters of rows" in " ".join(divided.notes)
+    whole = study.infer("human ~ region", model="difference")
+    assert (whole.interval_name, whole.clustered_by) == ("cells", "unit")
+    assert study.infer("human ~ group", model="proportion").interval_name == "cells"
+
+
+def test_larger_clusters_than_those_drawn_are_groups_of_them():
+    """Whole clusters are labelled, and clusters of ten of them are alike."""
+    frame = alike_rows(40, size=40)
+    frame["part"] = np.arange(len(frame)) // 4
+    drawn = np.isin(frame["part"], np.random.default_rng(0).choice(400, 80, replace=False))
+    frame["human"] = np.where(drawn, (frame["unit"] % 3 > 0).astype(float), np.nan)
+    study = calibrated(frame, clusters="part")
+    parts, units = (study.infer("human", model="proportion", clusters=c) for c in (None, "unit"))
+    assert (parts.clustered_by, units.clustered_by) == (None, "unit")
+    assert units.estimate == pytest.approx(parts.estimate, abs=1e-14)
+    assert units.interval_name == "cells" and length(units) > 1.3 * length(parts)
+
+
 def test_normal_intervals_of_groups_and_of_a_paired_difference_are_those_of_regressions():
     frame, truth, labelled = study(n_labels=200)
     estimator = calibrated(frame)

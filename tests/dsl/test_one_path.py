@@ -66,6 +66,7 @@ DESIGNS = {
     "stratified": {"strata": "stratum"},
     "clusters": {"clusters": "unit"},
     "clusters in strata": {"clusters": "unit", "strata": "stratum"},
+    "rows of clusters": {"clusters": "unit"},
 }
 
 
@@ -85,7 +86,7 @@ def study(design, n_units=60, size=8, seed=0):
     stratum = np.array(["s1", "s2", "s3"])[unit % 3]
     probability = rng.uniform(0.3, 0.6, size=n)
     labelled = rng.random(n) < probability
-    if design == "simple":
+    if design in ("simple", "rows of clusters"):
         labelled = np.isin(np.arange(n), rng.choice(n, 180, replace=False))
     elif design == "stratified":
         labelled = np.zeros(n, dtype=bool)
@@ -209,6 +210,11 @@ def test_one_part_is_the_frame(case, design) -> None:
         with pytest.raises(StreamingError, match="bets on all rows in random order"):
             both(case, design)
         return
+    if case == "proportion, exact" and design == "rows of clusters":
+        for door in (in_memory(case, design), in_parts(case, design, 1)):
+            with pytest.raises(ValueError, match="rows depend on each other within clusters"):
+                door.infer("b", model="proportion", interval="exact")
+        return
     if case == "two effects" and design.startswith("clusters"):
         assert_same(*both("effects", design))
         return
@@ -220,6 +226,8 @@ def test_one_part_is_the_frame(case, design) -> None:
 @pytest.mark.parametrize("case", list(CASES))
 def test_several_parts_are_one(case, design) -> None:
     if (case, design) == ("proportion, exact", "independent") or (case == "quantile" and design != "simple"):
+        return
+    if (case, design) == ("proportion, exact", "rows of clusters"):
         return
     _, formula, own = CASES[case]
     parts = in_parts(case, design, 3)
@@ -262,6 +270,19 @@ def test_every_tuning_weights_offsets_and_clusters(tuning) -> None:
     assert_same(*both("poisson", "independent", n_parts=3, tuning=tuning, offset="z"), rtol=1e-10)
     assert_same(*both("logit", "simple", tuning=tuning, clusters=["unit", "time"]))
     assert_same(*both("effects", "simple", tuning=tuning, weights="weight", clusters="none"))
+
+
+@pytest.mark.parametrize(
+    "case", ["proportion", *(pytest.param(c, marks=pytest.mark.slow) for c in ("mean by group", "shares"))]
+)
+def test_clusters_of_an_answer_have_cells_as_in_the_frame(case) -> None:
+    memory, stream = both(case, "simple", n_parts=3, clusters="unit")
+    assert (
+        (memory.interval_name, memory.clustered_by)
+        == ("cells", "unit")
+        == (stream.interval_name, stream.clustered_by)
+    )
+    assert_same(memory, stream, rtol=1e-10)
 
 
 @pytest.mark.slow

@@ -32,6 +32,7 @@ class ShareDraw:
     surrogates: tuple = ()
     strata: np.ndarray | None = None
     size: np.ndarray | None = None
+    group: np.ndarray | None = None
     fixed: bool = True
     finite: bool = False
     binary: bool = True
@@ -63,6 +64,7 @@ class ShareDraw:
             size=self.size,
             finite=self.finite,
             stratum=cells.stratum,
+            group=self.group,
         )
         return cell_interval(sums, level, binary=self.binary)
 
@@ -292,6 +294,38 @@ def labelled_clusters(rng, finite, n_labels=20, rate=0.85, correlation=0.2) -> S
     )
 
 
+def rows_of_clusters(
+    rng, finite, n_clusters=40, size=20, n_labels=100, alike=0.7, rate=0.9, right=0.9, law="share", gross=0.03
+) -> ShareDraw:
+    """Rows labelled singly within clusters whose rows are alike; scores of .99 to 1 lose whole clusters to gross errors."""
+    group = np.repeat(np.arange(n_clusters), size)
+    n = len(group)
+
+    def chances() -> np.ndarray:
+        common = rng.normal(size=n_clusters)[group]
+        return stats.norm.cdf(np.sqrt(alike) * common + np.sqrt(1 - alike) * rng.normal(size=n))
+
+    y = (chances() < rate).astype(float)
+    judge = np.where(rng.random(n) < right, y, 1 - y)
+    if law == "scores":
+        y = 0.99 + 0.01 * chances()
+        judge = y + 0.003 * rng.normal(size=n)
+        y = np.where(chances() < gross, 0.0, y)
+    elif law == "U-shaped":
+        y = stats.beta.ppf(chances(), 0.3, 0.3)
+        judge = y + 0.3 * rng.normal(size=n)
+    mean = {"share": rate, "scores": 0.995 * (1 - gross), "U-shaped": 0.5}[law]
+    return ShareDraw(
+        y=y,
+        probability=np.full(n, n_labels / n),
+        target=_target(y, mean, finite),
+        surrogates=(judge,),
+        group=group,
+        finite=finite,
+        binary=False,
+    )
+
+
 def probabilities_by_doubt(rng, finite) -> ShareDraw:
     """Probabilities that follow the judge's doubt, jittered, down to .001: all different."""
     n = 3000
@@ -335,6 +369,18 @@ SETTINGS: dict[str, Callable[..., ShareDraw]] = {
     "oversampled flags": oversampled_flags,
     "20 clusters": labelled_clusters,
     "10 clusters, rate .97": lambda rng, finite: labelled_clusters(rng, finite, 10, 0.97),
+    "rows of 40 clusters": rows_of_clusters,
+    "rows of 12 clusters": lambda rng, finite: rows_of_clusters(rng, finite, 12, 100, 300, 0.9, 0.5),
+    "rows of pairs, rate .98": lambda rng, finite: rows_of_clusters(rng, finite, 400, 2, 100, 0.9, 0.98, 0.7),
+    "scores of 100 rows of clusters, a few zeros": lambda rng, finite: rows_of_clusters(
+        rng, finite, 200, 4, 100, 0.2, law="scores", gross=0.003
+    ),
+    "scores of rows of clusters of which whole ones are zeros": lambda rng, finite: rows_of_clusters(
+        rng, finite, 50, 50, 500, 0.9, law="scores"
+    ),
+    "U-shaped scores of rows of clusters": lambda rng, finite: rows_of_clusters(
+        rng, finite, 25, 20, 200, 0.9, law="U-shaped"
+    ),
 }
 
 

@@ -25,6 +25,7 @@ from validstats.validity.claims.dsl import (
     LINKS,
     NUMBERS,
     SCORES,
+    _chances,
     _design_matrix,
     _drawn,
     _exact_at_looks,
@@ -389,9 +390,10 @@ def test_designs_draw_so_many_with_the_chances_that_they_say(n, change) -> None:
     """Also where there are fewer labels than a stratum asks for, and fewer rows than clusters."""
     setting = {"labels": 12, "cell": 5, "clusters": 6, "spread": 8.0, **change}
     judged, k = np.repeat([0.0, 1.0], [n // 2, n - n // 2]), setting["labels"]
-    groups = _groups(n, setting)
-    size = max(1, k // setting["clusters"])
-    assert np.array_equal(groups, np.arange(n) // size)
+    size = k // setting["clusters"]
+    for design, least in (("rows of clusters", 2), ("clusters", 1)):
+        groups = _groups(n, {**setting, "design": design})
+        assert np.array_equal(groups, np.arange(n) // max(least, size))
     draws = {
         design: [
             _drawn({**setting, "design": design}, judged, groups, np.random.default_rng(seed))
@@ -401,6 +403,9 @@ def test_designs_draw_so_many_with_the_chances_that_they_say(n, change) -> None:
     }
     chosen, told = draws["simple"][0]
     assert chosen.sum() == k and told["sampling_probability"] == pytest.approx(np.full(n, k / n))
+    chosen, told = draws["rows of clusters"][0]
+    assert chosen.sum() == k and told["sampling_probability"] == pytest.approx(np.full(n, k / n))
+    assert np.array_equal(told["clusters"], groups) and "clusters" not in draws["simple"][0][1]
     chosen, told = draws["clusters"][0]
     n_groups = len(np.unique(groups))
     picked = min(setting["clusters"], n_groups - 1)
@@ -418,6 +423,19 @@ def test_designs_draw_so_many_with_the_chances_that_they_say(n, change) -> None:
         assert np.mean(counts) == pytest.approx(expected, abs=5 * np.sqrt(k / 200)), design
         ratio = 1.0 if design == "independent" else setting["spread"]
         assert 0 < probability.min() <= probability.max() <= min(1.0, ratio * probability.min() + 1e-12)
+
+
+@pytest.mark.parametrize("alike", [0.0, 0.6])
+def test_chances_are_uniform_and_alike_within_clusters_only(alike) -> None:
+    setting = {"labels": 8, "clusters": 4, "design": "rows of clusters", "alike": alike}
+    chances = _chances(40_000, setting, np.random.default_rng(0))
+    assert stats.kstest(chances[::2], "uniform").pvalue > 0.01
+    z = stats.norm.ppf(chances)
+    assert np.mean(z[::2] * z[1::2]) == pytest.approx(alike, abs=5 / np.sqrt(20_000))
+    assert np.mean(z[1:-1:2] * z[2::2]) == pytest.approx(0.0, abs=5 / np.sqrt(20_000))
+    alone = _chances(40_000, {**setting, "design": "simple"}, np.random.default_rng(0))
+    z = stats.norm.ppf(alone)
+    assert np.mean(z[::2] * z[1::2]) == pytest.approx(0.0, abs=5 / np.sqrt(20_000))
 
 
 def test_references_of_constant_labels_hold_where_the_truth_is_the_constant() -> None:

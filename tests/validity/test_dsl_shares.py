@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime
 import os
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from scipy.special import expit
@@ -19,6 +21,7 @@ from tests.validity.dsl_share_settings import (
     of_the_grid,
     random_setting,
 )
+from validstats import DesignSupervised
 from validstats.validity import binomial_acceptance
 
 pytestmark = pytest.mark.validity
@@ -99,6 +102,36 @@ def test_designs_that_break_simpler_intervals(name, finite):
     hits, _ = coverage(make, REPLICATES, [2, finite])
     check = binomial_acceptance(hits, REPLICATES, FLOOR)
     assert check.accepted, f"{name}: {check}"
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("rows of 12 clusters", {"group": None, "binary": True}),
+        ("U-shaped scores of rows of clusters", {"group": None}),
+    ],
+)
+def test_rows_taken_for_independent_ones_fail_within_clusters(name, change):
+    """The same cells, of rows instead of clusters."""
+    hits, _ = coverage(lambda rng: replace(SETTINGS[name](rng, False), **change), REPLICATES, [2, 0])
+    assert not binomial_acceptance(hits, REPLICATES, 0.9).accepted
+
+
+def test_the_normal_interval_of_dependent_rows_fails_where_scores_have_rare_zeros():
+    """What no label shows is outside of a normal interval; the cells hold there (above)."""
+    rng, hits = np.random.default_rng(9), 0
+    for _ in range(100):
+        data = SETTINGS["scores of 100 rows of clusters, a few zeros"](rng, False)
+        labelled = data.label(rng)
+        study = DesignSupervised(random_state=0).fit(
+            pd.DataFrame({"judge": data.surrogates[0]}), surrogate="judge"
+        )
+        study.calibrate(
+            {"y": np.where(labelled, data.y, np.nan)}, clusters=data.group, sampling_probability=0.125
+        )
+        found = study.infer("y", model="mean", outcome_range=(0.0, 1.0), interval="normal")
+        hits += bool(found.conf_low[0] <= data.target <= found.conf_high[0])
+    assert not binomial_acceptance(hits, 100, 0.5).accepted
 
 
 def test_the_regression_on_the_judge_fails_where_the_judge_makes_rare_gross_errors():

@@ -181,8 +181,10 @@ def judged_mean(
             "other units too."
         )
     # Cells of equal verdict take any number of labels; what else there is learns the verdicts' worth.
-    if (bounds is None or not _drawn_as_a_whole(data)) and n_labelled < _FEWEST_TO_LEARN:
-        options["estimator"] = "gold"
+    if bounds is None or not _drawn_as_a_whole(data):
+        options["interval"] = "normal"
+        if n_labelled < _FEWEST_TO_LEARN:
+            options["estimator"] = "gold"
     result = _infer(
         data,
         "human",

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special
+from scipy import sparse, special
 
-from validstats._typing import Bool1D, Float1D, FloatND, Int1D
+from validstats._typing import Bool1D, Float1D, Float2D, FloatND, Int1D
 from validstats.dsl.moments import is_constant
 
 __all__ = [
@@ -41,6 +41,29 @@ _LARGE_SIZE = 1e8
 
 
 @dataclass(frozen=True, kw_only=True)
+class Dependence:
+    """What rows that depend on each other within groups change: the labels of a group count as one label of its cells."""
+
+    of_shares: Float2D  # Covariance ``(K, K)`` of the shares of the cells, of groups drawn from the law
+    inflation: (
+        float  # Variance of sums by group over that of labels that are independent between cells, at least 1
+    )
+    largest_group: float  # Units of the largest group: the weight that its labels have on average
+    # square, spread: Sums of ``a ** 2`` and ``a ** 2 (y - ybar) ** 2`` of single labels, which more labels make less
+    square: FloatND
+    spread: FloatND
+
+    def of_means(self, mean: FloatND) -> FloatND:
+        """Return the variance of ``sum W m`` by the units that were drawn, for means of the cells in the last axis."""
+        return np.asarray(((mean @ self.of_shares) * mean).sum(axis=-1))
+
+    def of_exchanged(self, part: FloatND, whole: FloatND) -> FloatND:
+        """Return the same for each cell that has another mean than the rest: ``m + d e_j``, with ``d = whole - part``."""
+        moved, other = part @ self.of_shares, whole - part
+        return self.of_means(part)[..., None] + 2.0 * other * moved + other**2 * np.diag(self.of_shares)
+
+
+@dataclass(frozen=True, kw_only=True)
 class CellSums:
     """What the labels of every cell add up to, all outcomes rescaled to [0, 1]; arrays of shape ``(..., K)``."""
 
@@ -63,6 +86,7 @@ class CellSums:
     stratum: Int1D | None = None
     finite: bool = False  # Whether the target is the finite population
     n_units: FloatND | float = np.inf  # Number ``N`` of units; infinite where the shares are those of the law
+    dependence: Dependence | None = None  # of units within groups, where the target is the law
 
 
 class CellInterval(NamedTuple):
@@ -94,13 +118,15 @@ def cell_sums(
     finite: bool = False,
     stratum: Int1D | None = None,
     rows: Int1D | None = None,
+    group: Int1D | None = None,
 ) -> CellSums:
     """Return the sums of one data set: labels ``y`` (in [0, 1], one a labelled unit) of cells of all ``N`` units.
 
-    ``rows`` are the positions of the labelled units, where they are known.
+    ``rows`` are the positions of the labelled units, where they are known. Units of a ``group`` depend on each other, which
+    matters where the target is their law.
     """
     rows = np.flatnonzero(labelled) if rows is None else rows
-    return table_sums(
+    found = table_sums(
         y,
         cell[rows],
         probability[rows],
@@ -112,6 +138,74 @@ def cell_sums(
         count=count,
         finite=finite,
         stratum=stratum,
+    )
+    if group is None or finite:
+        return found
+    mass = np.ones(len(cell)) if size is None else size
+    mass = mass if count is None else mass * count
+    weight = (1.0 if size is None else size[rows]) / probability[rows]
+    return _dependent(found, y, cell[rows], weight, group[rows], cell, mass, group)
+
+
+def _dependent(
+    sums: CellSums,
+    y: Float1D,
+    label_cell: Int1D,
+    weight: Float1D,
+    label_group: Int1D,
+    cell: Int1D,
+    mass: Float1D,
+    group: Int1D,
+) -> CellSums:
+    """Return the sums where the labels of a group are one label of each of its cells, of their weight and their mean."""
+    n_cells, everyone = len(sums.share), np.append(group, label_group)
+    codes = np.unique(everyone, return_inverse=True)[1].reshape(-1)
+    group, label_group = codes[: len(group)], codes[len(group) :]
+    n_groups = int(codes.max()) + 1
+    pair, of_pair = np.unique(label_group * n_cells + label_cell, return_inverse=True)
+    of_pair, of_cell = of_pair.reshape(-1), pair % n_cells
+
+    def add(codes: Int1D, values: Float1D, length: int) -> Float1D:
+        return np.bincount(codes, values, minlength=length).astype(np.float64)
+
+    a = add(of_pair, weight, len(pair))
+    off = add(of_pair, weight * (y - sums.mean[label_cell]), len(pair))  # a (y - ybar)
+
+    square, spread = add(of_cell, a**2, n_cells), add(of_cell, off**2, n_cells)
+    # N_gc, units of group g in cell c: Cov(W) = G / (G - 1) sum_g (N_gc - n_g W_c) (N_gc' - n_g W_c') / N^2
+    table = sparse.csr_array((mass, (group, cell)), shape=(n_groups, n_cells))
+    size = add(group, mass, n_groups)
+    total = size.sum()
+    beside = np.outer(sums.share, table.T @ size)
+    products = (
+        (table.T @ table).toarray() - beside - beside.T + np.outer(sums.share, sums.share) * (size @ size)
+    )
+    groups = n_groups / (n_groups - 1.0) if n_groups > 1 else 1.0
+    of_shares = products * groups / total**2
+    # influence functions summed by group: of labels within cells, and of units between them
+    factor = np.divide(sums.share, sums.total, out=np.zeros(n_cells), where=sums.total > 0)
+    centred = np.where(sums.n > 0, sums.mean - np.nan_to_num(cell_estimate(sums)), 0.0)
+    influence = add(pair // n_cells, factor[of_cell] * off, n_groups)
+    influence += table @ centred / total
+    apart = float((factor**2 * spread).sum() + centred @ of_shares @ centred)
+    together = float(influence @ influence) * groups
+    return replace(
+        sums,
+        largest_weight=np.where(sums.share > 0, np.maximum(sums.largest_weight, size.max()), 0.0),
+        n=add(of_cell, np.ones(len(a)), n_cells),
+        square=square,
+        spread=spread,
+        fourth=add(of_cell, off**4, n_cells),
+        open_square=square,
+        open_first=add(of_cell, a * off, n_cells),
+        open_spread=spread,
+        dependence=Dependence(
+            of_shares=of_shares,
+            inflation=max(together / apart, 1.0) if apart > 0 else 1.0,
+            largest_group=float(size.max()),
+            square=sums.square,
+            spread=sums.spread,
+        ),
     )
 
 
@@ -268,14 +362,24 @@ def _pseudo_weight(sums: CellSums, end: FloatND, tail: float) -> FloatND:
         return np.divide(variance, largest, out=np.zeros(np.shape(largest)), where=largest > 0)
 
     few = np.clip(1.5 - surprises(counted) / 10.0, 0.5, 1.0)
-    of_units = np.sum(sums.share * sums.mean**2, axis=-1) - np.sum(sums.share * sums.mean, axis=-1) ** 2
-    of_units = 0.0 if sums.finite else np.maximum(of_units, 0.0) / sums.n_units
+    of_units = _variance_of_units(sums, sums.mean)
     # est - d w - z sqrt(1 + d^2 (N + w)) covers for every Poisson number N of labels at the end from w = .73, .38, .25,
     # .10 on at T = .1, 1, 3, 10 (level .99: 1.23, .94, .72, .38); the other cells have w / 2 (1 - 1 / K) besides
     base = 0.42 + 0.85 * max(-float(special.ndtri(tail)) - 1.96, 0.0)
     everything = np.maximum(base - 0.3 * np.log10(np.maximum(surprises(counted + of_units), 1e-9)), 0.25)
     many = everything / (1.5 - 0.5 / effective_cells(sums))
     return few + _told_spread(sums, part, counted) * np.minimum(many - few, 0.0)
+
+
+def _variance_of_units(sums: CellSums, mean: FloatND) -> FloatND | float:
+    """Return what a sample of units from the law adds to the variance of ``sum W m``; 0 where the units are the target."""
+    if sums.finite:
+        return 0.0
+    if sums.dependence is not None:
+        return sums.dependence.of_means(mean)
+    # (sum W m^2 - M^2) / N
+    between = np.sum(sums.share * mean**2, axis=-1) - np.sum(sums.share * mean, axis=-1) ** 2
+    return np.maximum(between, 0.0) / sums.n_units
 
 
 def _told_spread(sums: CellSums, part: FloatND, counted: FloatND) -> FloatND:
@@ -335,7 +439,10 @@ def _limits(sums: CellSums, tail: float, binary: bool) -> _Limits:
 
     mean = exchange(sums.share, mean_part, mean_full)
     variance = exchange(sums.share**2, variance_part, variance_full)
-    if not sums.finite:
+    if sums.dependence is not None:
+        added = sums.dependence.of_exchanged(mean_part, mean_full)
+        variance = sums.dependence.inflation * (variance + added)
+    elif not sums.finite:
         # a sample of N units from the law: + (sum W m^2 - M^2) / N
         squares = exchange(sums.share, mean_part**2, mean_full**2)
         units = np.asarray(sums.n_units, dtype=np.float64)[..., None]
@@ -398,6 +505,8 @@ def cell_difference(
 
 def expected_sums(sums: CellSums, ratio: float) -> CellSums:
     """Return the sums to expect of ``ratio`` times as many labels like those there: counts grow, weights shrink."""
+    if sums.dependence is not None:
+        return _expected_of_groups(sums, sums.dependence, ratio)
     # a -> a / r and n -> n r: sums of a stay, of a^2 shrink by r, of a^4 by r^3, sums of a^2 pi stay
     known = sums.square - sums.open_square
     open_square = np.maximum(sums.square / ratio - known, 0.0)
@@ -418,8 +527,32 @@ def expected_sums(sums: CellSums, ratio: float) -> CellSums:
     )
 
 
+def _expected_of_groups(sums: CellSums, dependence: Dependence, ratio: float) -> CellSums:
+    """Return the sums to expect where groups of labels are one: what single labels add shrinks, what they share stays."""
+    less = 1.0 - 1.0 / ratio
+    square = np.maximum(sums.square - less * dependence.square, 0.0)
+    # labels of a group may miss the mean in opposite directions: at least what they add singly is left
+    least = np.minimum(sums.spread, dependence.spread) / ratio
+    spread = np.maximum(sums.spread - less * dependence.spread, least)
+    shrunk = np.divide(square, sums.square, out=np.ones(np.shape(square)), where=sums.square > 0)
+    single = np.where(sums.largest_weight > dependence.largest_group, sums.largest_weight / ratio, 0.0)
+    return replace(
+        sums,
+        largest_weight=np.where(sums.share > 0, np.maximum(single, dependence.largest_group), 0.0),
+        smallest_probability=np.minimum(sums.smallest_probability * ratio, 1.0),
+        n=np.divide(sums.n, shrunk, out=np.zeros(np.shape(shrunk)), where=shrunk > 0),
+        square=square,
+        spread=spread,
+        fourth=sums.fourth * shrunk**3,
+        open_square=square,
+        open_first=sums.open_first * shrunk,
+        open_spread=spread,
+        dependence=replace(dependence, square=dependence.square / ratio, spread=dependence.spread / ratio),
+    )
+
+
 def select_cells(sums: CellSums, inside: Bool1D) -> CellSums:
-    """Return the sums of some cells, their shares rescaled to add to one: those of a group."""
+    """Return the sums of some cells of independent units, their shares rescaled to add to one: those of a group."""
 
     def chosen(values: FloatND | float) -> FloatND:
         return np.broadcast_to(values, np.shape(sums.share))[..., inside]

@@ -34,6 +34,7 @@ from validstats.dsl.regression.quantiles import (
 from validstats.dsl.regression.shares import (
     VerdictReader,
     choose_interval,
+    clusters_beside_drawn,
     coefficient_limits,
     group_column,
     infer_share,
@@ -50,6 +51,7 @@ from validstats.dsl.regression.solution import (
 __all__ = [
     "VerdictReader",
     "choose_interval",
+    "clusters_beside_drawn",
     "coefficient_limits",
     "form_bins",
     "group_column",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
 from typing import Any, NamedTuple
@@ -23,7 +23,15 @@ from validstats.dsl.fit.cell_intervals import (
 from validstats.dsl.fit.cells import Cells, form_cells
 from validstats.dsl.fit.exact import exact_mean, exact_share
 from validstats.dsl.labels import CountedUnits, Units
-from validstats.dsl.moments import MeanMoment, RegressionRows, critical_value, is_constant, search_labels
+from validstats.dsl.moments import (
+    MeanMoment,
+    RegressionRows,
+    critical_value,
+    is_constant,
+    search_labels,
+    sum_by_cluster,
+    without_single_rows,
+)
 from validstats.dsl.regression.assembly import (
     DesignBuilder,
     FilledFrame,
@@ -41,7 +49,13 @@ from validstats.dsl.regression.preparation import (
     unknown_classes,
     unknown_classes_text,
 )
-from validstats.dsl.regression.solution import cells_guarantee, coefficient_result, companions
+from validstats.dsl.regression.solution import (
+    cells_guarantee,
+    coefficient_result,
+    companions,
+    resolve_clusters,
+    warn_about_few_clusters,
+)
 from validstats.dsl.results import CoefficientResult
 
 __all__ = [
@@ -49,6 +63,7 @@ __all__ = [
     "coefficient_limits",
     "NormalForm",
     "VerdictReader",
+    "clusters_beside_drawn",
     "choose_interval",
     "group_column",
     "infer_share",
@@ -116,6 +131,8 @@ def choose_interval(
     if request.offset is not None:
         raise ValueError(f"model={request.model!r} takes no offset.")
     obstacle = _obstacle(request, parsed, builder)
+    if obstacle is None and request.interval == "exact" and _groups_of_rows(request) is not None:
+        obstacle = "rows depend on each other within clusters that were not drawn as a whole"
     if request.interval == "normal":
         return IntervalChoice("normal", "it was asked for")
     if request.interval is not None:
@@ -191,19 +208,40 @@ def _obstacle(request: InferenceRequest, parsed: ParsedFormula, builder: DesignB
         return f"vcov={request.kind!r} asks for standard errors"
     if calibration.probability_estimated:
         return "labelling probabilities are estimated"
-    dependent = calibration.clusters and not calibration.design.draws_clusters
-    if request.population == "superpopulation" and (request.clusters or dependent):
-        return "rows depend on each other within clusters that were not drawn as a whole"
-    if calibration.design.draws_clusters and parsed.covariates != "1" and _divides_clusters(request, parsed):
+    if len(clusters_beside_drawn(request)) > 1:
+        return "rows depend on each other within clusters of two ways"
+    if parsed.covariates == "1":
+        return None
+    drawn, groups = calibration.design.draws_clusters, _groups_of_rows(request)
+    if drawn and _divides_clusters(calibration.design.units, request, parsed):
         return "groups divide clusters that were drawn as a whole"
+    if request.model_kind.compares and _divides_clusters(groups, request, parsed):
+        return "the groups that are compared divide clusters of rows that depend on each other"
     return None
 
 
-def _divides_clusters(request: InferenceRequest, parsed: ParsedFormula) -> bool:
+def clusters_beside_drawn(request: InferenceRequest) -> Sequence[Any]:
+    """Return the clusters within which rows depend on each other, none where these are the units that were drawn."""
+    if request.population == "finite" or request.independent:
+        return ()
+    if request.clusters:
+        return request.clusters
+    return () if request.calibration.design.draws_clusters else request.calibration.clusters
+
+
+def _groups_of_rows(request: InferenceRequest) -> Int1D | None:
+    """Return codes of rows that depend on each other, None where no two units do."""
+    if not clusters_beside_drawn(request):
+        return None
+    (codes,) = resolve_clusters(request, ())[0]
+    return codes if without_single_rows((codes,)) or isinstance(request.units, CountedUnits) else None
+
+
+def _divides_clusters(cluster: Int1D | None, request: InferenceRequest, parsed: ParsedFormula) -> bool:
     """Tell whether rows of one cluster lie in several groups."""
-    cluster = request.calibration.design.units
+    if cluster is None:
+        return False
     name = _group_column(request, parsed)
-    assert cluster is not None
     assert name is not None
     levels, group = np.unique(request.units.data[name].astype(str).to_numpy(), return_inverse=True)
     return len(np.unique(cluster * len(levels) + group.reshape(-1))) > len(np.unique(cluster))
@@ -304,6 +342,7 @@ class _Units:
     count: Float1D | None = None  # units that a unit stands for, or rows that a row of a cluster stands for
     lowest: Float1D | None = None  # their least probability
     binned: bool = False  # whether verdicts are bins
+    group: Int1D | None = None  # codes of units that depend on each other
 
     def means(self, values: AnyArray) -> Float1D:
         """Return the mean of a number over the rows of each unit."""
@@ -324,7 +363,7 @@ class _Units:
         return float(len(self.labelled)) if counted is None else float(counted.sum())
 
 
-def _units(request: InferenceRequest) -> _Units:
+def _units(request: InferenceRequest, group: Int1D | None) -> _Units:
     calibration = request.calibration
     design, probability, labelled = calibration.design, calibration.probability, calibration.labelled
     strata, size, row_unit = None, None, None
@@ -335,6 +374,7 @@ def _units(request: InferenceRequest) -> _Units:
         first = np.unique(row_unit, return_index=True)[1]
         size = np.bincount(row_unit, None if counted is None else counted.count).astype(np.float64)
         probability, labelled = probability[first], labelled[first]
+        group = None if group is None else group[first]
         strata = None if design.strata is None else design.strata[first]
     elif design.within_strata:
         strata = design.units
@@ -348,9 +388,11 @@ def _units(request: InferenceRequest) -> _Units:
         values, codes = np.unique(probability, return_inverse=True)
         strata = codes.reshape(-1).astype(np.int64) if len(values) <= 20 else None
     if counted is None:
-        return _Units(labelled, probability, size, strata, row_unit, equal)
+        return _Units(labelled, probability, size, strata, row_unit, equal, group=group)
     lowest = counted.lowest if row_unit is None else None
-    return _Units(labelled, probability, size, strata, row_unit, equal, counted.count, lowest, counted.binned)
+    return _Units(
+        labelled, probability, size, strata, row_unit, equal, counted.count, lowest, counted.binned, group
+    )
 
 
 class _Part(NamedTuple):
@@ -479,11 +521,15 @@ def infer_share(
     parsed = builder.parsed
     bounds = outcome_bounds(request, parsed, builder.outcome_labels)
     assert bounds is not None
-    units = _units(request)
+    dependent = _groups_of_rows(request)
+    units = _units(request, dependent)
+    clustered_by = None if dependent is None else study.clustered_by
+    if dependent is not None:
+        warn_about_few_clusters(request, (dependent,), clustered_by)
     difference = request.model_kind.compares and parsed.covariates != "1"
     frame = fill_labels(request) if isinstance(request.units, CountedUnits) else study.template
     parts = _parts(parsed, builder, request, units, bounds, frame)
-    binary = _declared_binary(request, parsed, builder)
+    binary = units.row_unit is None and dependent is None and _declared_binary(request, parsed, builder)
     level = float(request.confidence_level)
     finite = request.population == "finite"
 
@@ -501,6 +547,7 @@ def infer_share(
             finite=finite,
             stratum=cells.stratum,
             rows=rows_of_all if isinstance(part.inside, slice) else None,
+            group=None if units.group is None else units.group[part.inside],
         )
 
     rows_of_all = request.calibration.positions if units.row_unit is None else None
@@ -540,19 +587,19 @@ def infer_share(
         answered=request.model_kind.answered,
         formula=parsed.outcome if parsed.covariates == "1" else str(parsed),
         outcome=parsed.outcome,
-        clustered_by=None,
+        clustered_by=clustered_by,
         degrees_of_freedom=None,
         notes=tuple(n for n in notes if n),
         intervals_at=intervals if choice.name == "cells" else _ExactEnds(exact, params),
         interval_name=choice.name,
-        guarantee=cells_guarantee(request.calibration, request.confidence_level, choice.name, finite),
+        guarantee=cells_guarantee(
+            request.calibration, request.confidence_level, choice.name, finite, clustered_by
+        ),
     )
 
 
 def _declared_binary(request: InferenceRequest, parsed: ParsedFormula, builder: DesignBuilder) -> bool:
     """Tell whether the outcome is declared 0/1: a share, or one label of kind "binary" within [0, 1]."""
-    if request.calibration.design.draws_clusters:
-        return False  # means of clusters
     if request.model_kind.of_share:
         return True
     labels = builder.outcome_labels
@@ -920,12 +967,20 @@ class _CellInfluence:
             influence[rows, k] += self.width * own / units.probability[rows]
         contrasts = self.intervals.contrasts
         influence, residual = influence @ contrasts.T, residual @ contrasts.T
-        length = np.sqrt(many @ influence**2) / n_units
+        length = np.sqrt(np.diag(self._products(influence, many))) / n_units
         scale = np.divide(error, length, out=np.zeros(len(error)), where=length > 0)
         influence, residual = influence * scale, residual * scale
-        covariance = (influence * many[:, None]).T @ influence / n_units**2
+        covariance = self._products(influence, many) / n_units**2
         np.fill_diagonal(covariance, error**2)
         return influence, residual, covariance
+
+    def _products(self, influence: Float2D, many: Float1D) -> Float2D:
+        """Return sums of products of influences, of those of a group summed first."""
+        group = self.units.group
+        if group is not None:
+            sums = sum_by_cluster(influence * many[:, None], group)
+            return sums.T @ sums
+        return (influence * many[:, None]).T @ influence
 
     @property
     def covariance(self) -> Float2D:

@@ -21,6 +21,7 @@ from validstats.dsl.regression import (
     RowCoder,
     StudyRows,
     VerdictReader,
+    clusters_beside_drawn,
     form_bins,
     group_column,
 )
@@ -162,6 +163,7 @@ class _Layout:
     group: str | None
     few_probabilities: bool
     whole_clusters: bool
+    dependent: bool  # whether rows depend on each other within clusters of one way that were not drawn
     # by group, where bins of a continuous verdict begin, and whether at the value itself
     cuts: dict[Any, tuple[Float1D, AnyArray]] | None
 
@@ -181,8 +183,9 @@ def _classes(
         _stratum=rows.design.strata if rows.design.strata is not None else 0,
         _size=rows.design.sizes if rows.design.sizes is not None else 0,
         _key=rows.probability if layout.few_probabilities else 0.0,
+        _cluster=rows.clusters[0] if layout.dependent else 0,
     )
-    keys = ["_unit", "_key"] + ([layout.group] if layout.group is not None else [])
+    keys = ["_unit", "_key", "_cluster"] + ([layout.group] if layout.group is not None else [])
     for j, values in enumerate(verdicts.of(rows.frame, rows.surrogates)):
         numeric = values.dtype.kind in "fiub"
         numbers = np.asarray(values, dtype=np.float64) if numeric else np.zeros(n)
@@ -236,7 +239,8 @@ def condensed(study: StreamedStudy, builder: DesignBuilder, request: InferenceRe
         )
     if not whole and len(many) == 1 and continuous[0]:
         cuts = _cuts(study, verdicts, group)
-    layout = _Layout(group, facts.probability is not None, whole, cuts)
+    dependent = len(clusters_beside_drawn(request)) == 1
+    layout = _Layout(group, facts.probability is not None, whole, dependent, cuts)
     work_classes = partial(_classes, reader=reader, verdicts=verdicts, layout=layout)
     parts = units.mapped(work_classes, reader.columns, "cells")
     classes: _Classes = reduce(add, (part for part in parts if part is not None))
@@ -295,6 +299,8 @@ def _request(
     probability = data["_probability"].to_numpy(dtype=np.float64) / count
     return replace(
         request,
+        clusters=[data["_cluster"].to_numpy()] if layout.dependent else request.clusters,
+        cluster_names=study.clustered_by if layout.dependent else request.cluster_names,
         units=CountedUnits(
             given=data,
             backend=units.backend,

@@ -20,7 +20,8 @@ from validstats.validity.priors import Choice, LogUniform, Prior, Setting, Unifo
 
 __all__ = ["CLAIMS"]
 
-DESIGNS = ("simple", "independent", "stratified", "unequal", "clusters")
+DESIGNS = ("simple", "independent", "stratified", "unequal", "clusters", "rows of clusters")
+CLUSTERED = ("clusters", "rows of clusters")
 JUDGES = ("binary", "five grades", "continuous", "none")
 COVARIATES = ("normal", "skewed", "dummy", "near-collinear")
 ERRORS = ("normal", "heavy", "uneven")
@@ -52,7 +53,10 @@ def _prior(**more: Any) -> Prior:
             "spread": LogUniform(
                 2, 50, whole=False, says="largest over smallest probability, where they are unequal"
             ),
-            "clusters": LogUniform(5, 200, says="clusters that carry labels, where whole clusters are drawn"),
+            "clusters": LogUniform(
+                5, 200, says="clusters that hold as many rows as there are labels, where rows lie in clusters"
+            ),
+            "alike": Uniform(0, 0.8, says="correlation of the rows of a cluster"),
             "judge": Choice(JUDGES, says="what the machine labels are"),
             "sensitivity": Uniform(0.5, 0.995),
             "specificity": Uniform(0.5, 0.995),
@@ -88,9 +92,20 @@ def _measured(y: Float1D, setting: Setting, rng: np.random.Generator) -> Float1D
 
 
 def _groups(n: int, setting: Setting) -> AnyArray:
-    """Clusters of rows: about as many labelled ones as the setting says."""
-    size = max(1, setting["labels"] // setting["clusters"])
+    """Clusters of rows: of whole ones about as many are labelled as the setting says."""
+    size = max(1 if setting["design"] == "clusters" else 2, setting["labels"] // setting["clusters"])
     return np.asarray(np.arange(n) // size)
+
+
+def _chances(n: int, setting: Setting, rng: np.random.Generator) -> Float1D:
+    """Uniform numbers, alike within clusters where there are any: a Gaussian copula."""
+    if setting["design"] not in CLUSTERED:
+        return rng.random(n)
+    groups, alike = _groups(n, setting), setting["alike"]
+    common = rng.normal(size=int(groups[-1]) + 1)[groups]
+    return np.asarray(
+        special.ndtr(math.sqrt(alike) * common + math.sqrt(1 - alike) * rng.normal(size=n)), dtype=np.float64
+    )
 
 
 def _drawn(
@@ -120,7 +135,8 @@ def _drawn(
         chosen[np.isin(groups, picked)] = True
         return chosen, {"clusters": groups, "sampling_probability": np.full(n, len(picked) / n_groups)}
     chosen[rng.choice(n, k, replace=False)] = True
-    return chosen, {"sampling_probability": np.full(n, k / n)}
+    clusters = {"clusters": groups} if setting["design"] == "rows of clusters" else {}
+    return chosen, {"sampling_probability": np.full(n, k / n), **clusters}
 
 
 def _learner(kind: str, classes: bool) -> Any:
@@ -180,7 +196,8 @@ def _infer(
     if heard is not None:
         heard += words
     several = len(groups) > groups[-1] + 1  # clusters of one row are rows
-    few = setting["design"] == "clusters" and not finite and several and len(np.unique(groups[chosen])) < 50
+    dependent = setting["design"] in CLUSTERED and not finite and several
+    few = dependent and len(np.unique(groups[chosen])) < 50
     return result, chosen, "few clusters without a warning" if few and not words else ""
 
 
@@ -197,20 +214,13 @@ def _share_trial(setting: Setting, rng: np.random.Generator) -> Trial:
 
     n = round(setting["labels"] * setting["times"])
     rate, groups = 1 / (1 + math.exp(-setting["logit"])), _groups(n, setting)
-    y = (rng.random(n) < _common(rate, groups, setting, rng)).astype(float)
+    y = (_chances(n, setting, rng) < rate).astype(float)
     rows = pd.DataFrame({"judge": _judged(y, setting, rng)})
     result, chosen, fault = _infer(rows, y, groups, setting, rng, "y", model="proportion")
     truth = float(y.mean()) if setting["population"] == "finite" else rate
     low, high = float(np.ravel(result.conf_low)[0]), float(np.ravel(result.conf_high)[0])
     fault = fault or ("an end lies outside 0 and 1" if low < -1e-12 or high > 1 + 1e-12 else "")
     return _compare(result, truth, 0, fault, _wilson(y, chosen, truth, setting["level"]))
-
-
-def _common(rate: float, groups: AnyArray, setting: Setting, rng: np.random.Generator) -> Any:
-    """Chances of success, which clusters share where whole clusters are drawn (intraclass correlation .1)."""
-    if setting["design"] != "clusters":
-        return rate
-    return rng.beta(9 * rate, 9 * (1 - rate), int(groups[-1]) + 1)[groups]
 
 
 def _wilson(y: Float1D, labelled: AnyArray, rate: float, level: float) -> tuple[bool, float]:
@@ -232,7 +242,7 @@ def _mean_trial(setting: Setting, rng: np.random.Generator) -> Trial:
 
     n = round(setting["labels"] * setting["times"])
     quantile, mean = NUMBERS[setting["law"]]
-    y, groups = np.asarray(quantile(rng.random(n))), _groups(n, setting)
+    y, groups = np.asarray(quantile(_chances(n, setting, rng))), _groups(n, setting)
     rows = pd.DataFrame({"judge": _measured(y, setting, rng)})
     heard: list[str] = []
     result, chosen, fault = _infer(rows, y, groups, setting, rng, "y", heard, model="mean")
@@ -247,9 +257,9 @@ def _scores_trial(setting: Setting, rng: np.random.Generator) -> Trial:
 
     n, gross = round(setting["labels"] * setting["times"]), setting["gross"]
     quantile, mean = SCORES[setting["law"]]
-    y, groups = np.asarray(quantile(rng.random(n))), _groups(n, setting)
+    y, groups = np.asarray(quantile(_chances(n, setting, rng))), _groups(n, setting)
     rows = pd.DataFrame({"judge": _measured(y, setting, rng)})
-    y = np.where(rng.random(n) < gross, 0.0, y)
+    y = np.where(_chances(n, setting, rng) < gross, 0.0, y)
     result, chosen, fault = _infer(rows, y, groups, setting, rng, "y", model="mean", outcome_range=(0.0, 1.0))
     truth = float(y.mean()) if setting["population"] == "finite" else mean * (1 - gross)
     low, high = float(np.ravel(result.conf_low)[0]), float(np.ravel(result.conf_high)[0])
@@ -263,7 +273,7 @@ def _quantile_trial(setting: Setting, rng: np.random.Generator) -> Trial:
 
     n, q = round(setting["labels"] * setting["times"]), setting["q"]
     quantile = NUMBERS[setting["law"]][0]
-    y, groups = np.asarray(quantile(rng.random(n))), _groups(n, setting)
+    y, groups = np.asarray(quantile(_chances(n, setting, rng))), _groups(n, setting)
     rows = pd.DataFrame({"judge": _measured(y, setting, rng)})
     result, _, fault = _infer(rows, y, groups, setting, rng, "y", model="quantile", quantile=q)
     # the least value whose distribution function reaches q
@@ -279,7 +289,7 @@ def _shares_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     p = np.arange(1, k + 1) ** setting["unequal_classes"]
     p = p / p.sum()
     names = np.array([f"class {i}" for i in range(k)])
-    code = rng.choice(k, n, p=p)
+    code = np.minimum(np.searchsorted(np.cumsum(p), _chances(n, setting, rng)), k - 1)
     right = rng.random(n) < setting["sensitivity"]
     rows = pd.DataFrame({"judge": names[np.where(right, code, rng.integers(k, size=n))].astype(object)})
     groups = _groups(n, setting)
@@ -299,7 +309,7 @@ def _difference_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     n = round(setting["labels"] * setting["times"])
     group = (rng.random(n) < setting["second"]).astype(float)
     rates = [1 / (1 + math.exp(-setting[name])) for name in ("logit", "logit_of_second")]
-    y = (rng.random(n) < np.where(group == 1, rates[1], rates[0])).astype(float)
+    y = (_chances(n, setting, rng) < np.where(group == 1, rates[1], rates[0])).astype(float)
     rows = pd.DataFrame({"judge": _judged(y, setting, rng), "group": group})
     heard: list[str] = []
     result, _, fault = _infer(
@@ -345,15 +355,14 @@ def _regression_trial(model: str) -> Callable[[Setting, np.random.Generator], Tr
         eta = SLOPE * X[:, -1] + 0.2 * X[:, :-1].sum(axis=1)
         options: dict[str, Any] = {"model": model}
         if model == "linear":
-            noise = rng.standard_t(4, n) if setting["errors"] == "heavy" else rng.normal(size=n)
+            chances = _chances(n, setting, rng)
+            noise = stats.t.ppf(chances, 4) if setting["errors"] == "heavy" else stats.norm.ppf(chances)
             noise *= 1 + 0.5 * np.abs(X[:, -1]) if setting["errors"] == "uneven" else 1.0
-            if setting["design"] == "clusters":
-                noise += 0.5 * rng.normal(size=int(groups[-1]) + 1)[groups]
             y = eta + noise
         elif model == "poisson":
-            y = rng.poisson(LINKS[model](0.5 * eta - setting["rare"])).astype(float)
+            y = stats.poisson.ppf(_chances(n, setting, rng), LINKS[model](0.5 * eta - setting["rare"]))
         else:
-            y = (rng.random(n) < LINKS[model](eta - setting["rare"])).astype(float)
+            y = (_chances(n, setting, rng) < LINKS[model](eta - setting["rare"])).astype(float)
         judged = _measured(y, setting, rng) if model in ("linear", "poisson") else _judged(y, setting, rng)
         names = [f"x{j}" for j in range(X.shape[1])]
         rows = pd.DataFrame(X, columns=names).assign(judge=judged)
@@ -415,9 +424,10 @@ def _multinomial_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     n = round(setting["labels"] * setting["times"])
     x = rng.normal(size=n)
     score = np.exp(np.outer(x, [0.0, SLOPE, -0.5]) - np.array([0.0, setting["rare"], 0.5]))
-    code = (rng.random((n, 1)) > np.cumsum(score / score.sum(axis=1, keepdims=True), axis=1)[:, :2]).sum(
-        axis=1
-    )
+    code = (
+        _chances(n, setting, rng)[:, None]
+        > np.cumsum(score / score.sum(axis=1, keepdims=True), axis=1)[:, :2]
+    ).sum(axis=1)
     names = np.array(["a", "b", "c"])
     judged = names[np.where(rng.random(n) < setting["sensitivity"], code, rng.integers(3, size=n))].astype(
         object
@@ -466,11 +476,17 @@ def _glm_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     x = rng.normal(size=n) if setting["covariate"] != "dummy" else (rng.random(n) < 0.15).astype(float)
     mean = GLM_MEANS[setting["family"]](SLOPE * x - setting["rare"])
     if setting["family"] == "gamma, log":
-        y, family = rng.gamma(2.0, mean / 2.0), families.Gamma(families.links.Log())
+        y, family = (
+            stats.gamma.ppf(_chances(n, setting, rng), 2.0) * mean / 2.0,
+            families.Gamma(families.links.Log()),
+        )
     elif setting["family"] == "gaussian, log":
-        y, family = mean + 0.5 * rng.normal(size=n), families.Gaussian(families.links.Log())
+        y, family = (
+            mean + 0.5 * stats.norm.ppf(_chances(n, setting, rng)),
+            families.Gaussian(families.links.Log()),
+        )
     else:
-        y = (rng.random(n) < mean).astype(float)
+        y = (_chances(n, setting, rng) < mean).astype(float)
         family = families.Binomial(families.links.CLogLog())
     binary = set(np.unique(y)) <= {0.0, 1.0}
     rows = pd.DataFrame({"judge": (_judged if binary else _measured)(y, setting, rng), "x": x})
