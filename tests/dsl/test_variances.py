@@ -10,6 +10,7 @@ from validstats.dsl.moments import (
     cluster_codes,
     clustered_meat,
     design_meat,
+    entries_at,
     few_levels,
     is_constant,
     small_sample_scores,
@@ -94,6 +95,13 @@ def test_equal_numbers_are_constant_however_they_are_stored():
     assert is_constant(np.full(5, 0.3)) and is_constant(np.broadcast_to(0.3, 5))
     assert not is_constant(np.array([0.3, 0.2, 0.3])) and not is_constant(np.empty(0))
     assert not is_constant(np.array([0.3, np.nan, 0.3]))
+
+
+def test_entries_of_one_number_are_kept_once() -> None:
+    rows = np.array([3, 1])
+    once = entries_at(np.broadcast_to(0.3, 5), rows)
+    assert once.tolist() == [0.3, 0.3] and once.strides == (0,)
+    assert entries_at(np.arange(5.0), rows).tolist() == [3.0, 1.0]
 
 
 def test_codes_are_not_the_array_that_was_passed():

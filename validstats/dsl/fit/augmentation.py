@@ -30,7 +30,10 @@ from validstats.dsl.moments import (
     RegressionRows,
     SamplingDesign,
     ScaledJacobian,
+    entries_at,
     find_root,
+    is_constant,
+    repeated,
 )
 
 __all__ = [
@@ -249,12 +252,14 @@ class LabelledSample:
     @cached_property
     def gold_weights(self) -> Float1D:
         """Inverse probabilities of the labelled rows, shape ``(n_labelled,)``."""
-        return 1.0 / self.gold_probability
+        chance = self.gold_probability
+        # one number is kept once, so that it multiplies all entries of a matrix in one go
+        return repeated(1.0 / float(chance[0]), len(chance)) if is_constant(chance) else 1.0 / chance
 
     @cached_property
     def gold_probability(self) -> Float1D:
         """Probabilities of the labelled rows, shape ``(n_labelled,)``."""
-        return self.probability[self.positions]
+        return entries_at(self.probability, self.positions)
 
     @cached_property
     def remainder(self) -> Float1D:

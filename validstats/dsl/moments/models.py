@@ -538,6 +538,8 @@ class LinearMoment(ModelMoment):
 
     def jacobian(self, rows: RegressionRows, params: Float1D, row_weights: Float1D) -> Float2D:
         """Return the weighted sum of ``x x'``."""
+        if is_constant(row_weights):
+            return row_weights[0] * rows.products
         return _weighted_gram(rows.X, rows.X, rows.weighted(row_weights))
 
     def leverage(self, rows: RegressionRows, params: Float1D, inverse: Float2D) -> Float1D:

@@ -93,10 +93,11 @@ def few_levels(values: AnyArray) -> tuple[AnyArray, Int1D] | None:
     levels = np.unique(values[:_FIRST_ROWS])
     if not 0 < len(levels) <= _FEW_VALUES:
         return None
-    codes = np.zeros(len(values), dtype=np.int64)
+    codes, n_known = np.zeros(len(values), dtype=np.int64), np.count_nonzero(values == levels[0])
     for level in levels[1:]:
         codes += values >= level
-    return (levels, codes) if np.array_equal(levels[codes], values) else None
+        n_known += np.count_nonzero(values == level)
+    return (levels, codes) if n_known == len(values) else None
 
 
 def sorted_levels(values: AnyArray) -> tuple[AnyArray, Int1D]:
@@ -338,6 +339,11 @@ def is_constant(values: Float1D) -> bool:
     if not len(values) or values[0] != values[-1]:
         return False
     return values.strides == (0,) or bool(values.min() == values.max())
+
+
+def entries_at(values: Float1D, rows: AnyArray) -> Float1D:
+    """Return the entries of some rows, given by their positions; of one number that is kept once as it is kept."""
+    return values[: len(rows)] if values.strides == (0,) else values[rows]
 
 
 def sum_by_cluster(values: Float2D, codes: Int1D) -> Float2D:

@@ -27,6 +27,7 @@ from validstats.dsl.moments import (
     MultinomialMoment,
     RegressionRows,
     SamplingDesign,
+    entries_at,
     repeated,
 )
 from validstats.dsl.results import (
@@ -801,7 +802,7 @@ class StudyRows:
         return StudyRows(
             frame=frame,
             labelled=self.labelled[rows],
-            probability=self.probability[rows],
+            probability=entries_at(self.probability, rows),
             design=self.design.take(rows),
             fold_plan=self.fold_plan.take(rows),
             clusters=tuple(c[rows] for c in self.clusters),

@@ -588,16 +588,18 @@ def _warn_about_rare_labels(prepared: PreparedModel) -> None:
     positive = rows.y == 1.0
     if rows.y.ndim > 1 or not (positive | (rows.y == 0.0)).all():
         return
-    found = []
+    found, n_positive = [], np.count_nonzero(positive)
     for k, column in enumerate(rows.X.T):
         if column[0] not in (0.0, 1.0):
             continue
-        zeros, ones = column == 0.0, column == 1.0
-        for value, inside in ((0.0, zeros), (1.0, ones)) if (zeros | ones).all() else ():
-            size = np.count_nonzero(inside)
+        ones = column == 1.0
+        n_ones, n_zeros = np.count_nonzero(ones), np.count_nonzero(column == 0.0)
+        if n_ones + n_zeros < len(column):
+            continue
+        of_ones = np.count_nonzero(positive & ones)
+        for value, size, many in ((0.0, n_zeros, n_positive - of_ones), (1.0, n_ones, of_ones)):
             if not size:
                 continue
-            many = np.count_nonzero(positive & inside)
             where = "in all" if size == len(positive) else f"with {names[k]} = {value:g}"
             found.append((min(many, size - many), size, where))
     events, n_labelled, where = min(found, default=(_FEWEST_EVENTS, 0, ""))
