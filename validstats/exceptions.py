@@ -315,6 +315,12 @@ few_events_message = (
     "intervals near their level. Label more rows where that class is likely, or leave out covariates."
 )
 
+unequal_weights_message = (
+    "Labelling probabilities differ so much that {n} labels are worth {kish:.0f}, of which about {beyond:.1f} lie beyond the "
+    "quantile: its interval may hold less often than it says, as rows that were labelled rarely may be missing there. Label "
+    "more rows, with probabilities that differ less, or ask for a quantile nearer the median."
+)
+
 rare_labels_message = (
     "Of the {n_labelled} labels {where}, {events} differ from the rest: an interval that takes a normal law for granted "
     "hardly knows how rare such labels are, and not at all where none is seen. Label more rows where they are likely, or merge groups; "

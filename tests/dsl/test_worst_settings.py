@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,9 @@ from scipy.stats import binomtest, norm
 from statsmodels.genmod import families
 
 from validstats import DesignSupervised
-from validstats.dsl.fit import NoRootError, inference
+from validstats.dsl.fit import LabelledSample, NoRootError, inference
+from validstats.dsl.moments import MeanMoment, RegressionRows
+from validstats.dsl.regression import LabelDistribution
 from validstats.exceptions import LabellingWarning
 
 
@@ -355,3 +358,39 @@ def test_a_quantile_that_no_label_may_reach_has_an_open_end(q) -> None:
         inner, outer = found.interval[0] if q == 0.9 else -found.interval[0, ::-1]
         assert np.isfinite(inner) and np.isinf(outer) == (n_labels == 35)
         assert ("36 labels or more" in " ".join(found.notes)) == (n_labels == 35)
+
+
+@pytest.mark.parametrize(("largest", "q", "heard"), [(0.2, 0.9, 0), (0.9, 0.9, 1), (0.9, 0.5, 0)])
+def test_quantiles_beyond_which_labels_are_worth_little_are_warned_of(largest, q, heard) -> None:
+    """Labelling probabilities from .05 to .9: the .9 quantile rests on the worth of a few labels, the median does not."""
+    rng, n = np.random.default_rng(0), 400
+    probability = np.where(np.arange(n) % 2, 0.05, largest) if largest > 0.2 else np.full(n, 0.2)
+    chosen = rng.random(n) < probability
+    study = DesignSupervised(random_state=0).fit(
+        pd.DataFrame({"judge": rng.normal(size=n)}), surrogate="judge"
+    )
+    study.calibrate({"y": np.where(chosen, rng.normal(size=n), np.nan)}, sampling_probability=probability)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        study.infer("y", model="quantile", quantile=q)
+    assert sum("lie beyond the quantile" in str(w.message) for w in said) == heard
+
+
+def test_errors_of_a_quantile_are_those_under_its_hypothesis_at_least() -> None:
+    """Twenty labels of which one lies above a point: where the share above is .2, its error is sqrt(.2 .8 / 20)."""
+    y, labelled = np.arange(20.0), np.arange(20) < 20
+    sample = LabelledSample(
+        moment=MeanMoment(),
+        gold=RegressionRows(y=y, X=np.ones((20, 1))),
+        labelled=labelled,
+        probability=np.full(20, 0.5),
+    )
+    plain = LabelDistribution(
+        sample=sample, expected=None, raw=None, estimator="gold", kind="HC0", population="superpopulation"
+    )
+    under = replace(plain, level=0.8, weights=np.full(20, 2.0))
+    (value, _), (error, no_error) = plain(np.array([18.0, 19.0]))
+    assert value == pytest.approx(0.95) and no_error == pytest.approx(0.0, abs=1e-12)
+    told, beyond = under(np.array([18.0, 19.0]))[1]
+    assert told == pytest.approx(error * np.sqrt((0.95 * 0.05 + 0.15**2) / (0.95 * 0.05)))
+    assert beyond == pytest.approx(np.sqrt(0.2**2 / 20))

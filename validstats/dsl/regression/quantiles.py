@@ -28,6 +28,7 @@ from validstats.dsl.fit import (
     identity_augmentation,
 )
 from validstats.dsl.fit.order import order_statistics, statistic, value_range
+from validstats.dsl.labels import Calibration
 from validstats.dsl.moments import MeanMoment, VarianceKind, critical_value
 from validstats.dsl.regression.assembly import MODELS, DesignBuilder, formula_coder
 from validstats.dsl.regression.preparation import InferenceRequest, Study, predicting
@@ -39,6 +40,7 @@ from validstats.dsl.regression.solution import (
     warn_about_few_clusters,
 )
 from validstats.dsl.results import CoefficientResult
+from validstats.exceptions import LabellingWarning, unequal_weights_message, warn
 from validstats.intake import check_in_range
 
 __all__ = [
@@ -181,6 +183,10 @@ class LabelDistribution:
     tuning: Tuning | None = None
     alpha: float | None = None  # error of the interval, for degrees of freedom that differ by point
     critical: float = 1.0  # what standard errors are multiplied by
+    level: float | None = (
+        None  # of the quantile: errors are at least those that the labels have where it is the share
+    )
+    weights: Float1D | None = None  # of the labels, with a level
 
     def __call__(self, points: Float1D) -> tuple[Float1D, Float1D]:
         """Return the means of ``1{label <= point}`` and their standard errors."""
@@ -188,10 +194,21 @@ class LabelDistribution:
         for k, point in enumerate(points):
             found = self.share_below(float(point))
             value[k], error[k] = found.params[0], np.sqrt(max(found.covariance[0, 0], 0.0))
+            least = 0.0 if self.level is None else self._under_the_hypothesis(point, error[k], self.level)
             if found.degrees is not None and self.alpha is not None:
                 # the quantile of each point's own t distribution, in units of the common one
                 error[k] *= float(stats.t.isf(self.alpha / 2.0, found.degrees[0])) / self.critical
+            error[k] = max(error[k], least)
         return value, error
+
+    def _under_the_hypothesis(self, point: float, error: float, level: float) -> float:
+        """Return the error where the share at or below the point is the level, from that where it is what labels say."""
+        # of the labels alone: sum a^2 (1{y <= x} - F)^2 / (sum a)^2
+        assert self.weights is not None
+        a, below = self.weights, self.sample.gold.y <= point
+        shares = float(a @ below) / float(a.sum()), level
+        told, meant = (float(a**2 @ (below - share) ** 2) / float(a.sum()) ** 2 for share in shares)
+        return float(error * np.sqrt(meant / told)) if told > 0.0 else float(np.sqrt(meant))
 
     def share_below(self, point: float) -> Estimate:
         """Estimate the share of labels at or below one point."""
@@ -314,7 +331,10 @@ def infer_quantile(problem: QuantileProblem, request: InferenceRequest) -> Coeff
     degrees = degrees_of_freedom(request, problem.clusters, 1)
     critical = critical_value(float(1 - request.confidence_level), degrees)
     alpha = float(1 - request.confidence_level)
-    distribution = replace(problem.distribution, alpha=alpha, critical=critical)
+    calibration = request.calibration
+    weights = 1.0 / calibration.probability[calibration.positions]
+    distribution = replace(problem.distribution, alpha=alpha, critical=critical, level=level, weights=weights)
+    _warn_about_unequal_weights(calibration, level)
     # all labels lie on one side of the quantile with a probability of at most level ** n, or (1 - level) ** n
     n = _fewest_labels(request, problem.clusters)
     beyond = (1.0 - level) ** n > alpha / 2.0, level**n > alpha / 2.0
@@ -325,6 +345,18 @@ def infer_quantile(problem: QuantileProblem, request: InferenceRequest) -> Coeff
     raw = distribution.raw
     naive = None if raw is None else naive_quantile(distribution.sample, raw, level, critical)
     return _quantile_result(problem, request, answer, error, (gold, naive), degrees)
+
+
+_FEW_BEYOND = 10.0
+"""Labels beyond a quantile, counted by Kish, below which intervals of labels of unequal probabilities are too short."""
+
+
+def _warn_about_unequal_weights(calibration: Calibration, level: float) -> None:
+    """Warn where the labels beyond a quantile are worth few, as rows that were labelled rarely may all be missing."""
+    kish, beyond = calibration.kish_labels, calibration.kish_labels * min(level, 1.0 - level)
+    if beyond < _FEW_BEYOND and kish < 0.9 * calibration.n_labelled:
+        message = unequal_weights_message.format(n=calibration.n_labelled, kish=kish, beyond=beyond)
+        warn(message, LabellingWarning)
 
 
 def _fewest_labels(request: InferenceRequest, clusters: Sequence[Int1D]) -> float:

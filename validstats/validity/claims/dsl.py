@@ -268,17 +268,19 @@ def _scores_trial(setting: Setting, rng: np.random.Generator) -> Trial:
 
 
 def _quantile_trial(setting: Setting, rng: np.random.Generator) -> Trial:
-    """A quantile of numeric labels."""
+    """A quantile of numeric labels; it holds, or a warning says that too little lies beyond it."""
     import pandas as pd
 
     n, q = round(setting["labels"] * setting["times"]), setting["q"]
     quantile = NUMBERS[setting["law"]][0]
     y, groups = np.asarray(quantile(_chances(n, setting, rng))), _groups(n, setting)
     rows = pd.DataFrame({"judge": _measured(y, setting, rng)})
-    result, _, fault = _infer(rows, y, groups, setting, rng, "y", model="quantile", quantile=q)
+    heard: list[str] = []
+    result, _, fault = _infer(rows, y, groups, setting, rng, "y", heard, model="quantile", quantile=q)
     # the least value whose distribution function reaches q
     truth = np.sort(y)[math.ceil(q * n) - 1] if setting["population"] == "finite" else quantile(q)
-    return _compare(result, float(truth), 0, fault)
+    found = _compare(result, float(truth), 0, fault)
+    return replace(found, held=found.held or any("lie beyond the quantile" in words for words in heard))
 
 
 def _shares_trial(setting: Setting, rng: np.random.Generator) -> Trial:
