@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from fractions import Fraction
 from typing import Any
@@ -21,6 +22,7 @@ from validstats.kernels.subset_sums import (
     mean_tails_plain,
     random_subsets,
     random_subsets_plain,
+    rejected_mean,
     subset_sum_counts,
     subset_sum_counts_plain,
 )
@@ -153,7 +155,9 @@ def counted(
 ) -> list[np.ndarray]:
     """Counts of cells and of knots by one of the two twins."""
     found = [np.zeros((len(step), cells), dtype=np.int32) for _ in range(2)]
-    room = np.zeros(values.size, dtype=np.int32), np.empty(largest, dtype=np.int32), np.empty(largest)
+    # 64 runs at a time, and a table of 16 places, which many values share
+    room = np.zeros(16, dtype=np.uint8), np.empty((64, largest), dtype=np.uint32)
+    room += np.empty(64), np.empty(64, dtype=np.uint32)
     run(values, np.uint64(2**63 + 5), largest, origin, step, *found, *room, runs)
     return found
 
@@ -253,8 +257,45 @@ def test_the_compiled_mean_tails_are_the_plain_ones() -> None:
     index = random_subsets(m, lengths, counts, np.uint64(1))
     values = np.sort(rng.random((6, 20)), axis=1)[:, ::-1].copy()
     options = (index, sizes, counts, lengths, np.full(6, -2.0), np.linspace(0.2, 0.5, 6), values)
-    for batch in (rng.normal(size=m), np.full(m, 9.0), np.full(m, -9.0)):
-        assert mean_tails(batch, *options) == pytest.approx(mean_tails_plain(batch, *options), rel=1e-12)
+    for batch, stride in itertools.product(
+        (rng.normal(size=m), np.full(m, 9.0), np.full(m, -9.0)), (1, 7, 50)
+    ):
+        expected = mean_tails_plain(batch, *options, stride)
+        assert mean_tails(batch, *options, stride) == pytest.approx(expected, rel=1e-12)
+
+
+def root_of_p(low: Any, high: Any, points: Any, tails: Any, mean: float, margin: float) -> float:
+    """The root of -2 log p that is compared, with p by the plain twin of the tails and the slow search of batches."""
+    (batch,) = oracle.most_spread_batches(low, high, float(mean))
+    value, spread = mean_tails_plain(batch, *points, *tails, 1)
+    return float(np.sqrt(-2 * np.log(0.01 + 0.99 * (value + margin * spread))))
+
+
+def test_the_rejected_mean_is_rejected_and_hardly_a_smaller_one() -> None:
+    rng = np.random.default_rng(11)
+    for m in (1, 2, 7, 12):
+        low, gaps = np.sort(rng.normal(size=m)), rng.exponential(size=m)
+        high = np.maximum.accumulate(low + gaps)
+        sizes, counts = np.arange(m + 1), rng.integers(0, 60, m + 1)
+        lengths = np.minimum(sizes, m - sizes)
+        index = random_subsets(m, lengths, counts, np.uint64(m))
+        steps = np.linspace(0.2, 0.5, m)
+        # convex and falling from 1, as tails are
+        values = np.exp(-np.outer(np.linspace(0.02, 0.05, m), np.arange(400.0)))
+        points, tails = (index, sizes, counts, lengths), (np.full(m, -9.0), steps, values)
+
+        of_tails = functools.partial(root_of_p, low, high, points, tails)
+        goal = 0.3 * of_tails(low.mean(), 0.0) + 0.7 * of_tails(high.mean(), 0.0)
+        rest = float(low.mean()), 1.0, 1e-4, 1e-7, 25
+        found = rejected_mean(low, high, np.empty(m), points, tails, 0.01, goal, 0.0, *rest)
+        assert low.mean() < found < high.mean()
+        assert goal - 1e-12 <= of_tails(found, 0.0)
+        assert of_tails(found, 0.0) <= goal + 1e-4 + 1e-12 or of_tails(found - 2e-7, 0.0) < goal
+        plain = rejected_mean.py_func(low, high, np.empty(m), points, tails, 0.01, goal, 0.0, *rest)
+        assert plain == pytest.approx(found, abs=1e-12)
+        # with an error that is the largest of all means that were looked at; where nothing is rejected, the end
+        found = rejected_mean(low, high, np.empty(m), points, tails, 0.01, goal, 0.02, *rest)
+        assert of_tails(found, 0.02) >= goal or found == pytest.approx(high.mean(), abs=1e-12)
 
 
 def kept_answers() -> tuple[dict, Any]:

@@ -173,6 +173,18 @@ def swap_p_value(calibration: Sequence[float], batch: Sequence[float]) -> Fracti
     return Fraction(sum(s >= observed - 1e-12 for s in sums), len(sums))
 
 
+def most_spread_batches(low, high, mean):
+    """Batches of a mean at their lower limits before one index and at their upper ones after it; equal ones once."""
+    found = []
+    for i in range(len(low)):
+        own = mean * len(low) - low[:i].sum() - high[i + 1 :].sum()
+        batch = np.concatenate([low[:i], [own], high[i + 1 :]])
+        inside = low[i] - 1e-12 <= own <= high[i] + 1e-12
+        if inside and not any(np.allclose(batch, other, rtol=0, atol=1e-9) for other in found):
+            found.append(batch)
+    return found
+
+
 def swap_p_value_cancelled(calibration: Sequence[float], batch: Sequence[float]) -> Fraction:
     """The same after the scores that a subset shares with the batch are cancelled from both sums."""
     n, m = len(calibration), len(batch)

@@ -1,4 +1,4 @@
-"""Sums of random subsets: counts of those of every size from one run, and mean tails of those of a batch."""
+"""Sums of random subsets: counts of those of every size from one run, mean tails of a batch, and where they fall to a goal."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ __all__ = [
     "mean_tails_plain",
     "random_subsets",
     "random_subsets_plain",
+    "rejected_mean",
     "subset_sum_counts",
     "subset_sum_counts_plain",
 ]
@@ -24,6 +25,8 @@ _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _S30, _S27, _S31, _S11, _S32 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11), np.uint64(32)
 # Sums that tie with a knot do so only up to rounding, so a billionth of a cell is added; below twice that, it is a tie.
 _NUDGE, _TIE = 1.0 + 1e-9, 2e-9
+_EVALUATIONS = 200
+"""Means at most whose p-value is looked at; about six are needed."""
 
 
 def _finalised(z: Any) -> Any:
@@ -58,33 +61,58 @@ def subset_sum_counts_plain(values, seed, largest, origin, step, counts, ties, *
 
 
 @functools.partial(jit, plain=subset_sum_counts_plain)
-def subset_sum_counts(values, seed, largest, origin, step, counts, ties, seen, index, sums, runs):  # type: ignore[no-untyped-def]
+def subset_sum_counts(values, seed, largest, origin, step, counts, ties, seen, index, sums, cells, runs):  # type: ignore[no-untyped-def]
     """Count the cells into which sums of random subsets fall, of the last sizes up to the largest, and those that lie at a knot."""
     # A run draws one value after the other, and again what it has seen, so that its first k are a uniform subset of k and
-    # do not depend on the largest size. Draws, sums and cells have loops of their own, which the processor does side by side.
+    # do not depend on the largest size. Some runs at a time, so that the processor adds and places their sums side by side.
     size, last = values.size * 2.0**-53, counts.shape[1] - 0.5
-    first, inverse = largest - step.size, 1.0 / step
-    for run in range(runs):
-        start = np.uint64(run) << _S32
+    first, mask, small = largest - step.size, np.uint32(seen.size - 1), values.size <= seen.size
+    for begin in range(0, runs, sums.size):
+        lanes = min(sums.size, runs - begin)
+        for lane in range(lanes):
+            run = begin + lane
+            start, mark = np.uint64(run) << _S32, np.uint8(run % 255 + 1)
+            if mark == 1:
+                seen[:] = 0
+            for place in range(largest):
+                z = _mixed(np.uint64(seed) + (start + np.uint64(place)) * _GOLDEN)
+                index[lane, place] = int(np.int64(z >> _S11) * size)
+            for place in range(largest):
+                chosen = index[lane, place]
+                if seen[chosen & mask] == mark:
+                    again = 0
+                    # a mark is that of this value, or of one that shares its place in the table
+                    while seen[chosen & mask] == mark:
+                        held = small
+                        if not small:
+                            for before in range(place):
+                                held |= index[lane, before] == chosen
+                        if not held:
+                            break
+                        again += 1
+                        z = _mixed(np.uint64(seed) + (start + np.uint64((again << 16) + place)) * _GOLDEN)
+                        chosen = np.uint32(np.int64(z >> _S11) * size)
+                    index[lane, place] = chosen
+                seen[chosen & mask] = mark
+        sums[:] = 0.0
         for place in range(largest):
-            z = _mixed(np.uint64(seed) + (start + np.uint64(place)) * _GOLDEN)
-            index[place] = int(np.int64(z >> _S11) * size)
-        total = 0.0
-        for place in range(largest):
-            chosen, again = index[place], 0
-            while seen[chosen] == run + 1:
-                again += 1
-                z = _mixed(np.uint64(seed) + (start + np.uint64((again << 16) + place)) * _GOLDEN)
-                chosen = int(np.int64(z >> _S11) * size)
-            seen[chosen] = run + 1
-            total += values[chosen]
-            sums[place] = total
-        for row in range(step.size):
-            where = min(max((sums[first + row] - origin[row]) * inverse[row] + _NUDGE, 0.0), last)
-            cell = int(where)
-            counts[row, cell] += 1
-            if where - cell < _TIE:
-                ties[row, cell] += 1
+            for lane in range(lanes):
+                sums[lane] += values[index[lane, place]]
+            row = place - first
+            if row < 0:
+                continue
+            start_of, inverse, tied = origin[row], 1.0 / step[row], False
+            for lane in range(lanes):
+                where = min(max((sums[lane] - start_of) * inverse + _NUDGE, 0.0), last)
+                cells[lane] = int(where)
+                tied |= where - int(where) < _TIE
+            for lane in range(lanes):
+                counts[row, cells[lane]] += 1
+            if tied:
+                for lane in range(lanes):
+                    where = min(max((sums[lane] - start_of) * inverse + _NUDGE, 0.0), last)
+                    if where - int(where) < _TIE:
+                        ties[row, cells[lane]] += 1
 
 
 def random_subsets_plain(m, lengths, counts, seed):  # type: ignore[no-untyped-def]
@@ -105,10 +133,12 @@ def random_subsets_plain(m, lengths, counts, seed):  # type: ignore[no-untyped-d
 @functools.partial(jit, plain=random_subsets_plain)
 def random_subsets(m, lengths, counts, seed):  # type: ignore[no-untyped-def]
     """The first places of a random order of 0..m-1, as many for each of so many rows, one row after the other."""
-    out = np.empty((lengths * counts).sum(), dtype=np.int32)
-    order = np.arange(m).astype(np.int32)
-    others = np.empty(m, dtype=np.int64)
-    start, end = 0, 0
+    start, end, size = 0, 0, 0
+    for run in range(lengths.size):
+        size += lengths[run] * counts[run]
+    out, order, others = np.empty(size, np.int32), np.empty(m, np.int32), np.empty(m, np.int32)
+    for place in range(m):
+        order[place] = place
     for run in range(lengths.size):
         length, first = lengths[run], end
         end += counts[run]
@@ -129,11 +159,12 @@ def random_subsets(m, lengths, counts, seed):  # type: ignore[no-untyped-def]
     return out
 
 
-def mean_tails_plain(batch, index, sizes, counts, lengths, origin, step, values):  # type: ignore[no-untyped-def]
+def mean_tails_plain(batch, index, sizes, counts, lengths, origin, step, values, stride):  # type: ignore[no-untyped-def]
     """:func:`mean_tails` without a compiler."""
     sizes, lengths = np.repeat(sizes, counts), np.repeat(lengths, counts)
     sums = np.add.reduceat(np.append(batch[index], 0.0), np.cumsum(lengths) - lengths)
     sums[lengths == 0] = 0.0
+    sums, sizes = sums[::stride], sizes[::stride]
     sums = np.where(sizes > batch.size // 2, batch.sum() - sums, sums)
     row, last = np.maximum(sizes - 1, 0), values.shape[1] - 1
     place = (sums - origin[row]) / step[row]
@@ -144,23 +175,27 @@ def mean_tails_plain(batch, index, sizes, counts, lengths, origin, step, values)
 
 
 @functools.partial(jit, plain=mean_tails_plain)
-def mean_tails(batch, index, sizes, counts, lengths, origin, step, values):  # type: ignore[no-untyped-def]
-    """Mean and spread, over subsets of a batch, of the tail function of their size at their sum; so many subsets of each size."""
-    last = values.shape[1] - 1
-    whole = batch.sum()
-    mean, square, start, points = 0.0, 0.0, 0, 0
+def mean_tails(batch, index, sizes, counts, lengths, origin, step, values, stride):  # type: ignore[no-untyped-def]
+    """Mean and spread, over one in ``stride`` of the subsets of a batch, of the tail function of their size at their sum."""
+    last, whole = values.shape[1] - 1, 0.0
+    for value in batch:
+        whole += value
+    mean, square, start, points, looked = 0.0, 0.0, 0, 0, 0
     for run in range(sizes.size):
         size, length = sizes[run], lengths[run]
-        # all rows, or none: one value for all points of this size
-        different = counts[run] if length > 0 else 1
-        weight = counts[run] // max(different, 1)
+        first = -points % stride
+        weight = max((counts[run] - first + stride - 1) // stride, 0)
         points += counts[run]
+        looked += weight
+        different, weight = (
+            (1, weight) if length == 0 else (weight, 1)
+        )  # all rows, or none: one value for all points
         inverse = 1.0 / step[size - 1]
-        for _ in range(different):
+        for point in range(different):
             value = 1.0
             if size > 0:
-                total = 0.0
-                for place in range(start, start + length):
+                total, begin = 0.0, start + (first + point * stride) * length
+                for place in range(begin, begin + length):
                     total += batch[index[place]]
                 if size > batch.size // 2:  # the list is that of the rows outside the subset
                     total = whole - total
@@ -169,8 +204,67 @@ def mean_tails(batch, index, sizes, counts, lengths, origin, step, values):  # t
                 left = values[size - 1, cell]
                 # left of the first knot the first slope goes on; right of the last one the value stays
                 value = left + min(place_of - cell, float(last - cell)) * (values[size - 1, cell + 1] - left)
-            start += length
             mean += weight * value
             square += weight * value * value
-    mean /= points
-    return mean, np.sqrt(max(square / points - mean * mean, 0.0))
+        start += counts[run] * length
+    mean /= looked
+    return mean, np.sqrt(max(square / looked - mean * mean, 0.0))
+
+
+@jit
+def _most_spread(low, high, mean, batch):  # type: ignore[no-untyped-def]
+    """Fill in the batch at its lower limits below one index, at its upper ones above it, with the given mean."""
+    rest = mean * low.size
+    for i in range(low.size):
+        rest -= high[i]
+        batch[i] = high[i]
+    for i in range(low.size):
+        # at the lower limits up to this one it has at most the mean: it lies between its limits
+        if rest + high[i] - low[i] >= 0.0 or i == low.size - 1:
+            batch[i] = min(max(high[i] + rest, low[i]), high[i])
+            return
+        batch[i] = low[i]
+        rest += high[i] - low[i]
+
+
+@jit
+def rejected_mean(low, high, batch, points, tails, outside, goal, margin, guess, slope, near, width, stride):  # type: ignore[no-untyped-def]
+    """A mean of batches between limits whose largest p-value is at most the goal, and as near to it as asked."""
+    # Acceptance falls in the mean, so that any rejected mean is a bound: the error of the quadrature enters at one point.
+    # One subset in ``stride`` shows first where the root of all of them lies, and how fast the excess falls.
+    index, sizes, counts, lengths = points
+    origin, step, values = tails
+    lowest, highest = 0.0, 0.0
+    for i in range(low.size):
+        lowest += low[i] / low.size
+        highest += high[i] / low.size
+    rejected = highest
+    for every in (stride, 1):
+        accepted, rejected, largest_error = lowest, highest, 0.0
+        last_guess, last_excess, stale = np.nan, np.nan, 0
+        for _ in range(_EVALUATIONS):
+            before = rejected - accepted
+            if before <= width:
+                break
+            if not accepted < guess < rejected or stale > 2:
+                guess, stale = (accepted + rejected) / 2, 0
+            _most_spread(low, high, guess, batch)
+            value, spread = mean_tails(batch, index, sizes, counts, lengths, origin, step, values, every)
+            largest_error = max(largest_error, margin * spread)
+            p = outside + (1 - outside) * (value + largest_error)
+            # this root of a logarithm is nearly linear in the mean; positive if the mean is accepted
+            excess = goal - np.sqrt(-2.0 * np.log(min(max(p, 1e-15), 1.0)))
+            if excess > 0:
+                accepted = guess
+            else:
+                rejected = guess
+                if excess >= -near:
+                    break
+            stale = stale + 1 if np.isfinite(last_guess) and rejected - accepted > before / 2 else 0
+            # secant through the last two points, where they are apart and fall
+            if guess != last_guess and (excess - last_excess) / (guess - last_guess) < 0:
+                slope = -(excess - last_excess) / (guess - last_guess)
+            last_guess, last_excess = guess, excess
+            guess += (excess + near / 2) / slope
+        guess = rejected
+    return rejected

@@ -109,7 +109,7 @@ def mean_interval(
     """Bound the mean of a batch of m scores that are exchangeable with the calibration scores."""
     # Lee, Tchetgen Tchetgen and Dobriban (2024), arXiv 2409.13990, for the rank sum; Waudby-Smith and Ramdas
     # (2020), arXiv 2006.04347, for bets without replacement.
-    sorted_scores = check_scores(scores, bounds)
+    sorted_scores = memo(("checked", values, bounds), lambda: check_scores(scores, bounds))
     check_positive_int(m, "m")
     check_literal(side, "side", get_args(BoundSide))
     check_literal(method, "method", get_args(MeanMethod))
@@ -154,6 +154,13 @@ def mean_interval(
 
 
 def _seed_of(random_state: RandomState) -> int:
+    if isinstance(random_state, int):
+        return _seed_of_integer(random_state)
+    return int(check_random_state(random_state).integers(2**63))
+
+
+@lru_cache(maxsize=16)
+def _seed_of_integer(random_state: int) -> int:
     return int(check_random_state(random_state).integers(2**63))
 
 

@@ -15,7 +15,7 @@ from scipy import special
 from validstats._typing import AnyArray, Float1D, Float2D, Int1D, Int2D
 from validstats.batch.laws.envelope import extremes_cost, spread_band
 from validstats.batch.laws.levels import Level, exact_level, in_increasing_order
-from validstats.kernels.subset_sums import mean_tails, random_subsets, subset_sum_counts
+from validstats.kernels.subset_sums import random_subsets, rejected_mean, subset_sum_counts
 
 __all__ = ["SubsetCounts", "SwapBound", "subset_counts", "swap_bounds"]
 
@@ -24,7 +24,10 @@ _BAND_SHARE = Fraction(1, 10)
 _NUMERICAL_SHARE = 1e-3
 """Share of a side's level that pays for simulated tail probabilities and for subset sizes outside the range."""
 _RUNS = 100_000
+_TABLE, _BLOCK = 2**15, 64
+"""Places of a table that stays in the nearest memory of a processor, and runs whose sums are made at a time."""
 _POINTS = 50_000
+_COUNT_STEP = 0.2
 _KNOT_STEP = 0.025
 _KNOT_REACH = 4.5
 _KNOTS = round(2 * _KNOT_REACH / _KNOT_STEP) + 1
@@ -33,7 +36,6 @@ _BISECTION = 0.002
 """Standard errors of the mean to which the bound is found."""
 _STRIDE = 25
 """One point in 25 shows first where the bound lies."""
-_EVALUATIONS = 200
 _FLOOR = 1e-4
 """Smallest spread of a subset's sum, as a share of the band's range, so that constant scores have knots."""
 
@@ -67,7 +69,7 @@ def swap_bounds(
     # errors). ``smallest`` is the size of the smallest batch that will be asked about with the same memo: one
     # simulation then serves all of them, and changes none.
     level = exact_level(alpha)
-    x = in_increasing_order(scores)
+    x = memo("in order", lambda: in_increasing_order(scores))
     n = x.size
     dropped = extremes_cost(n, m, drop)
     if level <= dropped:
@@ -81,9 +83,9 @@ def swap_bounds(
         return SwapBound(float(low_end[0]), float(high_end[-1]))
     law = _subset_law(n, m, alpha_side)
     centre, variance = memo("moments", lambda: (float(x.mean()), float(x.var())))
-    # the range of a smaller batch at half of this level holds that at its own, which differs by what its band costs
-    first = law.first if smallest is None else _subset_law(n, min(smallest, m), alpha_side / 2).first
-    above, below = _tail_functions(x, variance, spread, law, first, alpha_side, bounds, seed, memo)
+    above, below = _tail_functions(
+        x, variance, spread, law, m if smallest is None else min(smallest, m), alpha_side, bounds, seed, memo
+    )
     points = _quadrature(n, m, law.first, law.last, seed)
     reach = math.sqrt((variance + (_FLOOR * spread) ** 2) * (1 / n + 1 / m))
     high, low = bounds[1], bounds[0]
@@ -176,10 +178,14 @@ def subset_counts(x: Float1D, smallest: int, largest: int, floor: float, seed: i
     origin, step = -_KNOT_REACH * spread[smallest - 1 :], _KNOT_STEP * spread[smallest - 1 :]
     above = np.zeros((len(step), _KNOTS + 1), dtype=np.int32)
     ties = np.zeros_like(above)
-    key = np.random.SeedSequence([seed, 0]).generate_state(1, np.uint64)[0]
-    # room for the kernel: which run saw a value last, the draws of a run and their sums
-    room = np.zeros(n, dtype=np.int32), np.empty(largest, dtype=np.int32), np.empty(largest)
-    subset_sum_counts(x, key, largest, origin, step, above, ties, *room, _RUNS)
+    # room for the kernel: a table of what a run has seen, and draws, sums and cells of the runs of a block
+    room = (
+        np.zeros(_TABLE, dtype=np.uint8),
+        np.empty((_BLOCK, largest), dtype=np.uint32),
+        np.empty(_BLOCK),
+        np.empty(_BLOCK, dtype=np.uint32),
+    )
+    subset_sum_counts(x, _key(seed, 0), largest, origin, step, above, ties, *room, _RUNS)
     # a sum in cell c is mirrored in cell _KNOTS - c; one at a knot counts there and in the mirror, so one cell further
     below = (above - ties)[:, ::-1]
     below[:, 1:] += ties[:, :0:-1]
@@ -192,25 +198,27 @@ def _tail_functions(
     variance: float,
     spread: float,
     law: _SubsetLaw,
-    first: int,
+    least: int,
     alpha_side: float,
     bounds: tuple[float, float],
     seed: int,
     memo: Callable[[Any, Callable[[], Any]], Any],
 ) -> tuple[_Tails, _Tails]:
-    """Convex upper limits of P(sum of a random k-subset >= s), for the scores and for their mirror image."""
+    """Convex upper limits of P(sum of a random k-subset >= s), for the scores and for their mirror image; ``least``: the smallest batch."""
     # sizes up to the next power of two, where batches of many sizes share a simulation
     smallest, largest = max(law.first, 1), min(1 << (max(law.last, 1) - 1).bit_length(), x.size)
     floor = _FLOOR * float(min(bounds[1], x[-1] + spread) - max(bounds[0], x[0] - spread))
     # bounds that differ from batch to batch share a simulation: a power of two, and none where no sum needs it
     n, floor = x.size, 2.0 ** math.floor(math.log2(floor))
-    least = min(n - 1, largest * (n - largest)) / max(n - 1, 1)
-    floor = 0.0 if floor <= math.sqrt(variance * least) else floor
+    narrowest = math.sqrt(variance * min(n - 1, largest * (n - largest)) / max(n - 1, 1))
+    floor = 0.0 if floor <= narrowest else floor
     known: list[SubsetCounts] = memo(("subset sums", floor, seed), list)
     # a simulation of more sizes serves as well, and gives the same; the first batch gets those that are asked for alone
     if not any(c.smallest <= smallest and law.last <= c.largest for c in known):
-        asked = (1, largest) if known else (max(min(first, smallest), 1), max(law.last, 1))
-        known.append(subset_counts(x - x.mean(), *asked, floor, seed))
+        # the range of a smaller batch at half of this level holds that at its own, which differs by what its band costs
+        first = 1 if known else min(_subset_law(n, least, alpha_side / 2).first, smallest)
+        last = largest if known else max(law.last, 1)
+        known.append(subset_counts(x - x.mean(), max(first, 1), last, floor, seed))
     place, counts = next(
         (place, c)
         for place, c in enumerate(known)
@@ -239,12 +247,11 @@ class _UpperLimits:
     """Upper limits of a probability by the number of successes in all runs; those of the next number of a grid."""
 
     def __init__(self, risk: float) -> None:
-        counts = np.arange(_RUNS + 1)
-        # steps of a twentieth of a standard deviation: limits are five deviations and more away
-        steps = np.maximum(0.05 * np.sqrt(counts * (1 - counts / _RUNS)), 1.0)
-        grid = np.append(np.searchsorted(np.cumsum(1 / steps), np.arange((1 / steps).sum())), _RUNS)
-        self.risk, self.grid = risk, np.unique(grid)
-        self.places = np.searchsorted(self.grid, counts)
+        # steps of a fifth of a Poisson count's standard deviation: limits are five deviations and more away
+        squares = (_COUNT_STEP / 2 * np.arange(2 * math.sqrt(_RUNS) / _COUNT_STEP + 2)) ** 2
+        self.risk, self.grid = risk, np.unique(np.minimum(squares.astype(np.int64), _RUNS))
+        # each number has the place of the next one of the grid, which begins with 0 and ends with all runs
+        self.places = np.repeat(np.arange(self.grid.size), np.diff(self.grid, prepend=-1))
         self.limits = np.full(self.grid.size, np.nan)
         self.limits[-1] = 1.0
 
@@ -271,33 +278,22 @@ class _Points:
     lengths: Int1D  # length of each of their lists
     index: Int1D
 
-    @classmethod
-    def drawn(cls, sizes: Int1D, counts: Int1D, m: int, seed: int, stream: int) -> _Points:
-        """Uniform subsets of a batch of m, so many of each of the sizes."""
-        lengths = np.where(sizes > m // 2, m - sizes, sizes)
-        key = np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)[0]
-        return cls(sizes, counts, lengths, random_subsets(m, lengths, counts, key))
 
-    def mean(self, batch: Float1D, tails: _Tails) -> tuple[float, float]:
-        """Mean and spread of the convex tail of each subset's size at its sum."""
-        return mean_tails(
-            batch, self.index, self.sizes, self.counts, self.lengths, tails.origin, tails.step, tails.values
-        )
+@lru_cache(maxsize=16)
+def _quadrature(n: int, m: int, first: int, last: int, seed: int) -> _Points:
+    """Subset sizes from their law, restricted to the range, and uniform subsets of the batch."""
+    steps = _subset_weights(n, m)[first : last + 1].cumsum()
+    ends = np.append(np.searchsorted(_sorted_uniforms(seed), steps[:-1] / steps[-1]), _POINTS)
+    sizes, counts = np.arange(first, last + 1), ends.copy()
+    counts[1:] -= ends[:-1]
+    lengths = np.minimum(sizes, m - sizes)
+    return _Points(sizes, counts, lengths, random_subsets(m, lengths, counts, _key(seed, 2)))
 
 
 @lru_cache(maxsize=16)
-def _quadrature(n: int, m: int, first: int, last: int, seed: int) -> tuple[_Points, _Points]:
-    """Subset sizes from their law, restricted to the range, and uniform subsets of the batch; and a few others for a first look."""
-    weights = _subset_weights(n, m)[first : last + 1]
-    steps = np.cumsum(weights)
-    # the points up to each size, of all and of every 25th
-    ends = np.append(np.searchsorted(_sorted_uniforms(seed), steps[:-1] / steps[-1]), _POINTS)
-    few = (ends + _STRIDE - 1 - _STRIDE // 2) // _STRIDE
-    sizes = np.arange(first, last + 1)
-    return (
-        _Points.drawn(sizes, np.diff(ends, prepend=0), m, seed, 2),
-        _Points.drawn(sizes, np.diff(few, prepend=0), m, seed, 3),
-    )
+def _key(seed: int, stream: int) -> np.uint64:
+    """The key of one stream of random numbers."""
+    return np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)[0]
 
 
 @lru_cache(maxsize=16)
@@ -310,78 +306,31 @@ def _largest_mean(
     low: Float1D,
     high: Float1D,
     tails: _Tails,
-    points: tuple[_Points, _Points],
+    points: _Points,
     law: _SubsetLaw,
     alpha_side: float,
     reach: float,
 ) -> float:
     """A mean whose most spread batch in the band is rejected, at most a small part of a standard error above the smallest one."""
-    # Acceptance falls in the mean, so that any rejected mean is a bound: the error of the quadrature enters at one point.
     goal = alpha_side * (1 - 1.5 * _NUMERICAL_SHARE)
-    rising = np.concatenate([[0.0], np.cumsum(low)])
-    falling = np.concatenate([np.cumsum(high[::-1])[::-1], [0.0]])
-    z = float(special.ndtri(1 - goal))
-    every, few = points
-    largest_error = 0.0
-
-    def excess(mean: float, these: _Points) -> float:
-        """Normal quantile of the goal minus that of the largest p-value of batches with this mean; positive if accepted."""
-        nonlocal largest_error
-        value, spread = these.mean(_most_spread(low, high, rising, falling, mean), tails)
-        error = _STANDARD_ERRORS * spread / math.sqrt(_POINTS)
-        if these is every:
-            error = largest_error = max(largest_error, error)
-        p = law.outside + (1 - law.outside) * (value + error)
-        return z - float(special.ndtri(1 - min(max(p, 1e-15), 1 - 1e-15)))
-
-    accepted, rejected = float(low.mean()), float(high.mean())
-    if rejected - accepted <= _BISECTION * reach:
-        return rejected
-    # a few points show where the root of all of them lies, and how fast the excess falls
-    guess, slope = _root(
-        lambda mean: excess(mean, few), accepted, rejected, 1.25 * z * reach, 1 / reach, reach
+    z, root = -float(special.ndtri(goal)), math.sqrt(-2 * math.log(goal))
+    # p-values are compared as t = sqrt(-2 log p), which falls nearly as their normal quantile does: dz = p t / phi(z) dt, whose
+    # factor falls in t, so that a distance beyond the goal is at most this factor times that of t
+    factor = goal * root * math.sqrt(2 * math.pi) * math.exp(z * z / 2)
+    return float(
+        rejected_mean(
+            low,
+            high,
+            np.empty(low.size),
+            (points.index, points.sizes, points.counts, points.lengths),
+            (tails.origin, tails.step, tails.values),
+            law.outside,
+            root,
+            _STANDARD_ERRORS / math.sqrt(_POINTS),
+            1.25 * z * reach,
+            1 / (factor * reach),
+            _BISECTION / factor,
+            _BISECTION * reach,
+            _STRIDE,
+        )
     )
-    return _root(lambda mean: excess(mean, every), accepted, rejected, guess, slope, reach)[0]
-
-
-def _root(
-    excess: Callable[[float], float],
-    accepted: float,
-    rejected: float,
-    guess: float,
-    slope: float,
-    reach: float,
-) -> tuple[float, float]:
-    """A rejected mean whose excess is at most a few thousandths, or this close to an accepted one, else the end; and the slope."""
-    last, aim, stale = (math.nan, math.nan), _BISECTION / 2, 0
-    for _ in range(_EVALUATIONS):
-        if not accepted < guess < rejected or stale > 2:
-            guess, stale = (accepted + rejected) / 2, 0
-        value, before = excess(guess), rejected - accepted
-        if value > 0:
-            accepted = guess
-        else:
-            rejected = guess
-            if value >= -_BISECTION:
-                break
-        if rejected - accepted <= _BISECTION * reach:
-            break
-        stale = stale + 1 if math.isfinite(last[0]) and rejected - accepted > before / 2 else 0
-        # secant through the last two points, where they are apart and fall
-        if guess != last[0] and (value - last[1]) / (guess - last[0]) < 0:
-            slope = -(value - last[1]) / (guess - last[0])
-        last = guess, value
-        guess += (value + aim) / slope
-    return rejected, slope
-
-
-def _most_spread(low: Float1D, high: Float1D, rising: Float1D, falling: Float1D, mean: float) -> Float1D:
-    """The batch at its lower limits below one index, at its upper ones above it, with the given mean."""
-    m = low.size
-    total = mean * m
-    # index i: low before i, one element between, high after i; totals with element i at its lower limit
-    starts = rising[1:] + falling[1:]
-    index = int(np.argmax(starts <= total)) if bool((starts <= total).any()) else m - 1
-    batch = np.concatenate([low[:index], [0.0], high[index + 1 :]])
-    batch[index] = min(max(total - rising[index] - falling[index + 1], low[index]), high[index])
-    return batch
