@@ -33,12 +33,12 @@ def band_probability(n, lower, upper):  # type: ignore[no-untyped-def]
 
 
 @jit
-def band_probability_by_limits(n, m, ranks, least, most):  # type: ignore[no-untyped-def]
-    """P(least_i <= number of batch ranks up to ranks_i <= most_i for all i), for increasing ranks_i and m up to a few hundred."""
+def band_probability_by_limits(n, ranks, least, most, share, moved, weight):  # type: ignore[no-untyped-def]
+    """P(least_i <= number of batch ranks up to ranks_i <= most_i for all i), for increasing ranks_i; room for 0..m, up to a few hundred."""
     # Counts of a uniform multiset of m ranks are those of n + 1 independent geometric variables, given their sum m;
     # sums of a of them are negative binomial, so that a step from limit to limit costs the same for every n.
+    m = share.size - 1
     z = m / (n + m)
-    share, moved, weight = np.zeros(m + 1), np.zeros(m + 1), np.zeros(m + 1)
     share[0] = 1.0
     first, last, before = 0, 0, 0
     for i in range(ranks.size + 1):

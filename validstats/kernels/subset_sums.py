@@ -212,22 +212,6 @@ def mean_tails(batch, index, sizes, counts, lengths, origin, step, values, strid
 
 
 @jit
-def _most_spread(low, high, mean, batch):  # type: ignore[no-untyped-def]
-    """Fill in the batch at its lower limits below one index, at its upper ones above it, with the given mean."""
-    rest = mean * low.size
-    for i in range(low.size):
-        rest -= high[i]
-        batch[i] = high[i]
-    for i in range(low.size):
-        # at the lower limits up to this one it has at most the mean: it lies between its limits
-        if rest + high[i] - low[i] >= 0.0 or i == low.size - 1:
-            batch[i] = min(max(high[i] + rest, low[i]), high[i])
-            return
-        batch[i] = low[i]
-        rest += high[i] - low[i]
-
-
-@jit
 def rejected_mean(low, high, batch, points, tails, outside, goal, margin, guess, slope, near, width, stride):  # type: ignore[no-untyped-def]
     """A mean of batches between limits whose largest p-value is at most the goal, and as near to it as asked."""
     # Acceptance falls in the mean, so that any rejected mean is a bound: the error of the quadrature enters at one point.
@@ -248,10 +232,23 @@ def rejected_mean(low, high, batch, points, tails, outside, goal, margin, guess,
                 break
             if not accepted < guess < rejected or stale > 2:
                 guess, stale = (accepted + rejected) / 2, 0
-            _most_spread(low, high, guess, batch)
+            # the batch at its lower limits below one index, at its upper ones above it, with this mean
+            rest = guess * low.size
+            for i in range(low.size):
+                rest -= high[i]
+                batch[i] = high[i]
+            for i in range(low.size):
+                rest += high[i] - low[i]
+                batch[i] = low[i]
+                # at its lower limits up to here it has at most the mean, so that this row lies between its limits
+                if rest >= 0.0 or i == low.size - 1:
+                    batch[i] = min(max(low[i] + rest, low[i]), high[i])
+                    break
             value, spread = mean_tails(batch, index, sizes, counts, lengths, origin, step, values, every)
-            largest_error = max(largest_error, margin * spread)
-            p = outside + (1 - outside) * (value + largest_error)
+            error = margin * spread
+            if every == 1:
+                error = largest_error = max(largest_error, error)
+            p = outside + (1 - outside) * (value + error)
             # this root of a logarithm is nearly linear in the mean; positive if the mean is accepted
             excess = goal - np.sqrt(-2.0 * np.log(min(max(p, 1e-15), 1.0)))
             if excess > 0:

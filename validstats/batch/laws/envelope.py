@@ -180,7 +180,7 @@ def limited_probability(n: int, lower: Int1D, upper: Int1D) -> float:
     ranks = ranks[(ranks > 0) & (ranks <= n)]
     least = np.searchsorted(upper, ranks, side="right")
     most = np.searchsorted(lower, ranks, side="right")
-    return float(band_probability_by_limits(n, m, ranks, least, most))
+    return float(band_probability_by_limits(n, ranks, least, most, *np.zeros((3, m + 1))))
 
 
 def order_statistic_box(

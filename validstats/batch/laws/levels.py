@@ -20,8 +20,8 @@ BoundSide: TypeAlias = Literal["two-sided", "upper", "lower"]
 
 _ROOT_DIGITS = 10**15
 """Denominator of shares of a level, so that they stay short fractions."""
-_SMALLEST = Fraction(1, 10**300)
-"""Smallest level; doubles end near 1e-308."""
+_LARGEST = 10**300
+"""One over the smallest level; doubles end near 1e-308."""
 
 
 def exact_level(alpha: Level, name: str = "alpha") -> Fraction:
@@ -30,9 +30,10 @@ def exact_level(alpha: Level, name: str = "alpha") -> Fraction:
         value = alpha if isinstance(alpha, Fraction) else Fraction(repr(float(alpha)))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} must be a number in (0, 1), got {alpha!r}.") from error
-    if not 0 < value < 1:
+    # of whole numbers, since comparing fractions takes as long as the rest of an answer
+    if not 0 < value.numerator < value.denominator:
         raise ValueError(f"{name} must be in (0, 1), got {alpha!r}.")
-    if value < _SMALLEST:
+    if value.numerator * _LARGEST < value.denominator:
         raise ValueError(f"{name} must be at least 1e-300, got {float(value):.3g}.")
     return value
 

@@ -119,7 +119,7 @@ def _subset_weights(n: int, m: int) -> Float1D:
     """Hypergeometric probabilities of the number k of calibration scores in an m-subset of all, for k = 0..m."""
     k = np.arange(min(n, m), dtype=np.float64)
     # P(k + 1) / P(k) = (n - k) (m - k) / (k + 1)^2
-    logs = np.concatenate([[0.0], np.cumsum(np.log((n - k) * (m - k) / (k + 1) ** 2))])
+    logs = np.append(0.0, np.log((n - k) * (m - k) / (k + 1) ** 2).cumsum())
     weights = np.exp(logs - logs.max())
     return np.asarray(weights / weights.sum())
 
@@ -128,8 +128,8 @@ def _subset_law(n: int, m: int, alpha_side: float) -> _SubsetLaw:
     """Range of the hypergeometric number of calibration scores with all but a tiny part of its mass."""
     weights = _subset_weights(n, m)
     allowed = alpha_side * _NUMERICAL_SHARE / 4
-    first = int(np.searchsorted(np.cumsum(weights), allowed, side="right"))
-    last = weights.size - 1 - int(np.searchsorted(np.cumsum(weights[::-1]), allowed, side="right"))
+    first = int(weights.cumsum().searchsorted(allowed, side="right"))
+    last = weights.size - 1 - int(weights[::-1].cumsum().searchsorted(allowed, side="right"))
     outside = weights[:first].sum() + weights[last + 1 :].sum()
     return _SubsetLaw(first, last, float(outside))
 
