@@ -132,8 +132,8 @@ def extremes_cost(n: int, m: int, drop: tuple[bool, bool]) -> Fraction:
 def _spread_band(n: int, m: int, alpha: Fraction, drop: tuple[bool, bool]) -> RankBand:
     half, dropped = m // 2, float(extremes_cost(n, m, drop))
     allowed = float(alpha) - dropped
-    # limits of many ranks miss together, so that a batch costs less than its rows apart: nearly 1 / m + 1 / 45, for a first guess
-    low, high, level = 0.0, np.inf, _SPREAD_AIM * allowed * (1 / m + 1 / 45)
+    # limits miss together, so that those of m ranks cost less than m times one; nearly so much less, for a first guess
+    low, high, level = 0.0, np.inf, _SPREAD_AIM * allowed * (1 / m + max(allowed, 0.0) ** 0.12 / 22)
     best = None
     for _ in range(_SPREAD_STEPS):
         lower, upper = _spread_limits(n, m, half, level, drop)

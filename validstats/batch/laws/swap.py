@@ -27,7 +27,6 @@ _RUNS = 100_000
 _TABLE, _BLOCK = 2**15, 64
 """Places of a table that stays in the nearest memory of a processor, and runs whose sums are made at a time."""
 _POINTS = 50_000
-_COUNT_STEP = 0.2
 _KNOT_STEP = 0.025
 _KNOT_REACH = 4.5
 _KNOTS = round(2 * _KNOT_REACH / _KNOT_STEP) + 1
@@ -247,9 +246,11 @@ class _UpperLimits:
     """Upper limits of a probability by the number of successes in all runs; those of the next number of a grid."""
 
     def __init__(self, risk: float) -> None:
-        # steps of a fifth of a Poisson count's standard deviation: limits are five deviations and more away
-        squares = (_COUNT_STEP / 2 * np.arange(2 * math.sqrt(_RUNS) / _COUNT_STEP + 2)) ** 2
-        self.risk, self.grid = risk, np.unique(np.minimum(squares.astype(np.int64), _RUNS))
+        counts = np.arange(_RUNS + 1)
+        # steps of a twentieth of a standard deviation: limits are five deviations and more away
+        ends = np.cumsum(1 / np.maximum(0.05 * np.sqrt(counts * (1 - counts / _RUNS)), 1.0))
+        grid = np.append(np.searchsorted(ends, np.arange(ends[-1])), _RUNS)
+        self.risk, self.grid = risk, np.unique(grid)
         # each number has the place of the next one of the grid, which begins with 0 and ends with all runs
         self.places = np.repeat(np.arange(self.grid.size), np.diff(self.grid, prepend=-1))
         self.limits = np.full(self.grid.size, np.nan)
