@@ -148,6 +148,24 @@ CHANGES = (
         "the claim is about the label at the exact index that the summary names",
     ),
     (
+        "dsl",
+        "scores of .99 to 1 with rare zeros, rows labelled singly within clusters of several (a design that the prior had not): the "
+        "interval from estimate and standard error, the only one there, held less than half for .95",
+        "intervals of cells with the labels of a cluster as one label; the prior has such rows, and labels that are alike within "
+        "clusters for every statement (`tests/validity/test_dsl_shares.py`)",
+    ),
+    (
+        "dsl",
+        ".9 quantile of 15 labels: .80 for .95, as the largest label was the upper end",
+        "an end is open where all labels may lie on one side of the quantile, and a note says how many would close it "
+        "(`tests/dsl/test_worst_settings.py`)",
+    ),
+    (
+        "dsl",
+        ".1 and .9 quantiles of 60 labels whose probabilities differ thirtyfold: .85 for .95, without a word",
+        "errors are at least those under the hypothesis, and a warning says where so few labels are worth fewer than ten beyond the quantile",
+    ),
+    (
         "evals",
         "ranks of ten equal systems on twelve clusters: .937 for .95",
         "few units lend correlations to rank sets, which are then taken as equal",
