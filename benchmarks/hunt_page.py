@@ -163,7 +163,8 @@ CHANGES = (
     (
         "dsl",
         ".1 and .9 quantiles of 60 labels whose probabilities differ thirtyfold: .85 for .95, without a word",
-        "errors are at least those under the hypothesis, and a warning says where so few labels are worth fewer than ten beyond the quantile",
+        "errors are at least those under the hypothesis, and a warning says where labels are worth fewer than ten beyond the "
+        "quantile",
     ),
     (
         "evals",

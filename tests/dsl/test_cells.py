@@ -20,7 +20,6 @@ from validstats.dsl.fit.cell_intervals import (
     effective_cells,
     expected_sums,
     label_surprises,
-    select_cells,
     table_sums,
 )
 from validstats.dsl.fit.cells import form_cells
@@ -297,14 +296,6 @@ def test_the_difference_of_single_cells_melds_their_beta_laws():
     assert (swapped.conf_low, swapped.conf_high) == pytest.approx((-high, -low), abs=1e-12)
 
 
-def test_a_group_is_its_own_cells():
-    share = np.array([0.3, 0.2, 0.5])
-    everything = cell_counts(np.array([8, 3, 10]), np.array([10, 10, 20]), share, 0.1, n_units=1000)
-    alone = cell_counts(np.array([8, 3]), np.array([10, 10]), np.array([0.6, 0.4]), 0.1, n_units=500)
-    inside = select_cells(everything, np.array([True, True, False]))
-    assert np.allclose(cell_interval(inside, binary=True), cell_interval(alone, binary=True), atol=1e-12)
-
-
 def test_alike_units_may_be_given_once():
     rng = np.random.default_rng(8)
     n = 3000
@@ -547,16 +538,8 @@ def test_a_cell_without_units_changes_nothing():
     sums = cell_counts(
         np.array([1, 0]), np.array([50, 9]), np.array([1.0, 0.0]), 0.5, finite=True, n_units=100
     )
-    alone = select_cells(sums, np.array([True, False]))
+    alone = cell_counts(np.array([1]), np.array([50]), np.array([1.0]), 0.5, finite=True, n_units=100)
     assert cell_interval(sums) == pytest.approx(cell_interval(alone), abs=1e-15)
-
-
-def test_a_group_without_units_has_no_share():
-    sums = cell_counts(np.array([3, 0]), np.array([9, 0]), np.array([1.0, 0.0]), 0.1, n_units=90)
-    with np.errstate(all="raise"):
-        nobody = select_cells(sums, np.array([False, True]))
-    assert nobody.share.tolist() == [0.0]
-    assert nobody.n_units == 0.0
 
 
 class TestForming:

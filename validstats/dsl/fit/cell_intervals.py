@@ -29,7 +29,6 @@ __all__ = [
     "effective_cells",
     "expected_sums",
     "label_surprises",
-    "select_cells",
     "table_sums",
 ]
 
@@ -548,31 +547,4 @@ def _expected_of_groups(sums: CellSums, dependence: Dependence, ratio: float) ->
         open_first=sums.open_first * shrunk,
         open_spread=spread,
         dependence=replace(dependence, square=dependence.square / ratio, spread=dependence.spread / ratio),
-    )
-
-
-def select_cells(sums: CellSums, inside: Bool1D) -> CellSums:
-    """Return the sums of some cells of independent units, their shares rescaled to add to one: those of a group."""
-
-    def chosen(values: FloatND | float) -> FloatND:
-        return np.broadcast_to(values, np.shape(sums.share))[..., inside]
-
-    share = chosen(sums.share)
-    total = share.sum(axis=-1, keepdims=True)
-    return replace(
-        sums,
-        share=np.divide(share, total, out=np.zeros(share.shape), where=total > 0),
-        largest_weight=chosen(sums.largest_weight),
-        smallest_probability=chosen(sums.smallest_probability),
-        n=chosen(sums.n),
-        total=chosen(sums.total),
-        square=chosen(sums.square),
-        mean=chosen(sums.mean),
-        spread=chosen(sums.spread),
-        fourth=chosen(sums.fourth),
-        open_square=chosen(sums.open_square),
-        open_first=chosen(sums.open_first),
-        open_spread=chosen(sums.open_spread),
-        stratum=None if sums.stratum is None else sums.stratum[inside],
-        n_units=sums.n_units * total[..., 0],
     )
