@@ -426,12 +426,13 @@ def _quantile_result(
 def _open_ends(answer: QuantileEstimate, level: float, alpha: float) -> list[str]:
     """Say where the interval is open, and how many labels at random would close it."""
     notes = []
-    for end, share, side in ((answer.low, 1.0 - level, "above"), (answer.high, level, "below")):
+    ends = (answer.low, 1.0 - level, "above", "lower"), (answer.high, level, "below", "upper")
+    for end, share, side, name in ends:
         if np.isinf(end):
             # share ** n <= alpha / 2
             needed = int(np.ceil(np.log(alpha / 2.0) / np.log(share)))
             notes.append(
-                f"All labels may lie {side} the quantile, so the interval is open on the other side; {needed} labels or more "
-                "at random are needed for an end there."
+                f"All labels may lie {side} the quantile, so the interval has no {name} end; it takes {needed} labels or more "
+                "at random to have one."
             )
     return notes
