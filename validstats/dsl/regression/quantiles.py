@@ -184,7 +184,7 @@ class LabelDistribution:
     alpha: float | None = None  # error of the interval, for degrees of freedom that differ by point
     critical: float = 1.0  # what standard errors are multiplied by
     level: float | None = (
-        None  # of the quantile: errors are at least those that the labels have where it is the share
+        None  # of the quantile; errors are at least those that labels have where it is the share
     )
     weights: Float1D | None = None  # of the labels, with a level
 
@@ -203,12 +203,12 @@ class LabelDistribution:
 
     def _under_the_hypothesis(self, point: float, error: float, level: float) -> float:
         """Return the error where the share at or below the point is the level, from that where it is what labels say."""
-        # of the labels alone: sum a^2 (1{y <= x} - F)^2 / (sum a)^2
+        # that of the labels alone grows from sum a^2 (1{y <= x} - F)^2 / (sum a)^2 to sum a^2 (1{y <= x} - level)^2 / (sum a)^2
         assert self.weights is not None
         a, below = self.weights, self.sample.gold.y <= point
         shares = float(a @ below) / float(a.sum()), level
         told, meant = (float(a**2 @ (below - share) ** 2) / float(a.sum()) ** 2 for share in shares)
-        return float(error * np.sqrt(meant / told)) if told > 0.0 else float(np.sqrt(meant))
+        return float(np.sqrt(error**2 + max(meant - told, 0.0)))
 
     def share_below(self, point: float) -> Estimate:
         """Estimate the share of labels at or below one point."""
