@@ -167,6 +167,11 @@ CHANGES = (
         "quantile",
     ),
     (
+        "dsl",
+        ".1 quantile of 103 labels in strata of two along a good judge: .901 for .95 (1,500 trials), without a word",
+        "a warning says where fewer than ten labels are unlike the commonest of their stratum at the quantile",
+    ),
+    (
         "evals",
         "ranks of ten equal systems on twelve clusters: .937 for .95",
         "few units lend correlations to rank sets, which are then taken as equal",

@@ -321,6 +321,11 @@ unequal_weights_message = (
     "more rows, with probabilities that differ less, or ask for a quantile nearer the median."
 )
 
+alike_strata_message = (
+    "At the quantile {events} of {n} labels are unlike the commonest of their stratum, so that its interval hardly knows how "
+    "labels vary there and may hold less often than it says. Draw more labels in a stratum, from fewer strata."
+)
+
 rare_labels_message = (
     "Of the {n_labelled} labels {where}, {events} differ from the rest: an interval that takes a normal law for granted "
     "hardly knows how rare such labels are, and not at all where none is seen. Label more rows where they are likely, or merge groups; "

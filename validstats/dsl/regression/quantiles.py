@@ -40,7 +40,7 @@ from validstats.dsl.regression.solution import (
     warn_about_few_clusters,
 )
 from validstats.dsl.results import CoefficientResult
-from validstats.exceptions import LabellingWarning, unequal_weights_message, warn
+from validstats.exceptions import LabellingWarning, alike_strata_message, unequal_weights_message, warn
 from validstats.intake import check_in_range
 
 __all__ = [
@@ -339,12 +339,29 @@ def infer_quantile(problem: QuantileProblem, request: InferenceRequest) -> Coeff
     n = _fewest_labels(request, problem.clusters)
     beyond = (1.0 - level) ** n > alpha / 2.0, level**n > alpha / 2.0
     answer, error = _inverted(distribution, level, critical, beyond)
+    _warn_about_alike_strata(distribution.sample, answer.value)
     alone = replace(distribution, estimator="gold", expected=None, raw=None)
     by_gold, gold_error = _inverted(alone, level, critical, beyond)
     gold = SimpleFit(params=np.array([by_gold.value]), std_error=np.array([gold_error]))
     raw = distribution.raw
     naive = None if raw is None else naive_quantile(distribution.sample, raw, level, critical)
     return _quantile_result(problem, request, answer, error, (gold, naive), degrees)
+
+
+_FEW_UNLIKE = 10
+"""Labels unlike the commonest of their stratum below which intervals of a quantile are too short."""
+
+
+def _warn_about_alike_strata(sample: Sample, point: float) -> None:
+    """Warn where labels within strata hardly differ in whether they lie below the quantile."""
+    drawn = sample.drawn
+    if not drawn.within_strata or drawn.units is None:
+        return
+    strata = np.unique(drawn.units, return_inverse=True)[1].reshape(-1)
+    ones, n = np.bincount(strata, sample.gold.y <= point), np.bincount(strata)
+    events = int(np.minimum(ones, n - ones).sum())
+    if len(n) > 1 and events < _FEW_UNLIKE:
+        warn(alike_strata_message.format(events=events, n=len(strata)), LabellingWarning)
 
 
 _FEW_BEYOND = 10.0

@@ -268,7 +268,7 @@ def _scores_trial(setting: Setting, rng: np.random.Generator) -> Trial:
 
 
 def _quantile_trial(setting: Setting, rng: np.random.Generator) -> Trial:
-    """A quantile of numeric labels; it holds, or a warning says that too little lies beyond it."""
+    """A quantile of numeric labels; it holds, or a warning says that too little lies beyond it or differs within strata."""
     import pandas as pd
 
     n, q = round(setting["labels"] * setting["times"]), setting["q"]
@@ -280,7 +280,8 @@ def _quantile_trial(setting: Setting, rng: np.random.Generator) -> Trial:
     # the least value whose distribution function reaches q
     truth = np.sort(y)[math.ceil(q * n) - 1] if setting["population"] == "finite" else quantile(q)
     found = _compare(result, float(truth), 0, fault)
-    return replace(found, held=found.held or any("lie beyond the quantile" in words for words in heard))
+    told = ("lie beyond the quantile", "unlike the commonest of their stratum")
+    return replace(found, held=found.held or any(text in words for text in told for words in heard))
 
 
 def _shares_trial(setting: Setting, rng: np.random.Generator) -> Trial:
