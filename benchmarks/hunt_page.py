@@ -162,7 +162,7 @@ CHANGES = (
     ),
     (
         "dsl",
-        ".1 and .9 quantiles of 60 labels whose probabilities differ thirtyfold: .85 for .95, without a word",
+        ".1 and .9 quantiles of 60 labels whose probabilities differ thirtyfold: .85 for .95 (600 studies each), without a word",
         "errors are at least those under the hypothesis, and a warning says where labels are worth fewer than ten beyond the "
         "quantile",
     ),

@@ -416,7 +416,8 @@ class DesignSupervised(CalibratedEstimator):
         Warns
         -----
         LabellingWarning
-            If standard errors are clustered, in one way or two, and fewer than 50 clusters carry expert labels.
+            If standard errors are clustered, in one way or two, and fewer than 50 clusters carry expert labels, or where
+            few labels tell a quantile: those beyond it are worth few, or they hardly differ within strata there.
         """
         self._check_calibrated("infer")
         options = {

@@ -44,9 +44,7 @@ class Dependence:
     """What rows that depend on each other within groups change: the labels of a group count as one label of its cells."""
 
     of_shares: Float2D  # Covariance ``(K, K)`` of the shares of the cells, of groups drawn from the law
-    inflation: (
-        float  # Variance of sums by group over that of labels that are independent between cells, at least 1
-    )
+    inflation: float  # Variance of sums by group over that of independent cells, at least 1
     largest_group: float  # Units of the largest group: the weight that its labels have on average
     # square, spread: Sums of ``a ** 2`` and ``a ** 2 (y - ybar) ** 2`` of single labels, which more labels make less
     square: FloatND
@@ -169,7 +167,6 @@ def _dependent(
 
     a = add(of_pair, weight, len(pair))
     off = add(of_pair, weight * (y - sums.mean[label_cell]), len(pair))  # a (y - ybar)
-
     square, spread = add(of_cell, a**2, n_cells), add(of_cell, off**2, n_cells)
     # N_gc, units of group g in cell c: Cov(W) = G / (G - 1) sum_g (N_gc - n_g W_c) (N_gc' - n_g W_c') / N^2
     table = sparse.csr_array((mass, (group, cell)), shape=(n_groups, n_cells))

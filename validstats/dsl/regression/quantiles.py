@@ -183,9 +183,7 @@ class LabelDistribution:
     tuning: Tuning | None = None
     alpha: float | None = None  # error of the interval, for degrees of freedom that differ by point
     critical: float = 1.0  # what standard errors are multiplied by
-    level: float | None = (
-        None  # of the quantile; errors are at least those that labels have where it is the share
-    )
+    level: float | None = None  # of the quantile: errors are at least those of labels there
     weights: Float1D | None = None  # of the labels, with a level
 
     def __call__(self, points: Float1D) -> tuple[Float1D, Float1D]:
