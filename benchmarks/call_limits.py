@@ -1,7 +1,8 @@
 """Default calls of batches, holdout and mutual information beside their limit: ``python -m benchmarks.call_limits --output DIR``.
 
 The limit of a call is what its arrays cost when nothing else is done, and is named in the table. Seconds are those of the processor,
-the least of several calls in turn. Writes ``DOMAIN_call_limits.md`` for each domain; regressions have ``benchmarks.dsl_limits``.
+the least of several calls in turn. Writes ``DOMAIN_call_limits.md`` for each domain; regressions have ``benchmarks.dsl_limits``. Means of
+batches of a hundred sizes, beside those of one size, have a table of the steps that are compiled.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,26 @@ from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KDTree
 
 from benchmarks.batch import N_TEST, forget_ranks, regression
+from benchmarks.dsl_limits import timed
 from validstats.batch import BatchMean, BatchPredictor, Simultaneous
+from validstats.batch.laws import envelope, ranks, swap
 from validstats.holdout import Ledger, ReusableHoldout
 from validstats.mi import LearnedMI
+
+COMPILED = (
+    ("sums of random subsets", swap, "subset_sum_counts"),
+    ("limits of tails", swap.SubsetCounts, "tails"),
+    ("quantiles of bands", envelope.special, "betaincinv"),
+    ("probabilities of bands", envelope, "band_probability_by_limits"),
+    ("subsets of a batch", swap, "random_subsets"),
+    ("search", swap, "rejected_mean"),
+)
+"""Steps of a mean by exchanges that are compiled or calls of numpy on arrays: name, owner, function."""
+REMEMBERED = (
+    swap._limit_nodes, swap._subset_weights, swap._quadrature, swap._sorted_uniforms, envelope._spread_band,
+    ranks._smallest_informative_n,
+)  # fmt: skip
+"""What one call leaves behind for the next one."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +191,60 @@ def table(domain: str, times: int, sizes: tuple[int, ...] | None = None) -> str:
     return head + "\n".join(rows) + "\n"
 
 
+def phases(call: Callable[[], Any]) -> dict[str, float]:
+    """Processor milliseconds of the compiled steps of a call that finds nothing remembered, and of the whole of it."""
+    for function in REMEMBERED:
+        function.cache_clear()
+    seconds = {name: 0.0 for name, _, _ in COMPILED}
+    with ExitStack() as stack:
+        for name, owner, function in COMPILED:
+            stack.enter_context(timed(owner, function, seconds, name))
+        began = time.process_time()
+        call()
+        seconds["call"] = time.process_time() - began
+    return {name: 1e3 * found for name, found in seconds.items()}
+
+
+def table_of_sizes(times: int, n: int = 100_000) -> str:
+    """The table of the steps of means of 100 batches of 20 to 119 rows, and of as many of 70 rows."""
+    X, y = regression(n)
+    new, _ = regression(7_000, seed=2)
+    made = BatchPredictor(
+        LinearRegression(), BatchMean(), random_state=0, confidence_level=0.9, bounds=(-50, 50)
+    )
+    mean = made.fit(*regression(1_000, seed=1)).calibrate(X, y)
+    mean.infer(new[:100])
+    learner = LinearRegression().fit(*regression(1_000, seed=1))
+    columns = []
+    for sizes in (np.full(100, 70), np.arange(20, 120)):
+        batches, rows = np.repeat(np.arange(100), sizes), new[: sizes.sum()]
+        found = [
+            phases(lambda rows=rows, batches=batches: mean.calibrate(X, y).infer(rows, batches=batches))
+            for _ in range(times)
+        ]
+        best = min(found, key=lambda seconds: seconds["call"])
+        best["both predictions and a sort"] = least(
+            lambda rows=rows: np.sort(y - learner.predict(X)) + learner.predict(rows).sum(), times
+        )
+        columns.append(best)
+    names = [*(name for name, _, _ in COMPILED), "both predictions and a sort"]
+    lines = [
+        f"The same for means of 100 batches with {n:,} calibration rows, where nothing is remembered from a call before: steps that "
+        "are compiled or calls on whole arrays, and the call. Of 100 sizes each has its band, its subsets and its search; one simulation "
+        "serves all of them, which draws as many rows as the largest batch has.",
+        "",
+        "| step | 100 batches of 70 rows | of 20 to 119 rows | ratio |",
+        "| :--- | ---: | ---: | ---: |",
+    ]
+    one, many = columns
+    for name in names:
+        lines.append(f"| {name} | {one[name]:.2f} | {many[name]:.2f} | {many[name] / one[name]:.1f} |")
+    sums = [sum(column[name] for name in names) for column in columns]
+    lines.append(f"| these steps | {sums[0]:.2f} | {sums[1]:.2f} | {sums[1] / sums[0]:.1f} |")
+    lines.append(f"| call | {one['call']:.2f} | {many['call']:.2f} | {many['call'] / one['call']:.1f} |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     """Parse the arguments and write the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.call_limits", description=__doc__)
@@ -181,6 +254,8 @@ def main() -> None:
     arguments = parser.parse_args()
     for domain in arguments.domains:
         found = table(domain, arguments.times)
+        if domain == "batch":
+            found += "\n" + table_of_sizes(arguments.times)
         (arguments.output / f"{domain}_call_limits.md").write_text(found, encoding="utf-8")
         print(found, flush=True)
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import special
 
 from tests.oracles import batch as oracle
-from validstats.batch.laws import betting, envelope
+from validstats.batch.laws import betting, envelope, swap
 from validstats.batch.laws.betting import betting_upper_mean, grid_points
 from validstats.batch.laws.envelope import envelope_probability, spread_band
 from validstats.batch.laws.swap import subset_counts, swap_bounds
@@ -202,6 +203,18 @@ def test_mirrored_sums_are_the_sums_of_mirrored_scores() -> None:
         x = scores - scores.mean()
         found, mirrored = subset_counts(x, 2, 6, 0.0, 3), subset_counts(-x, 2, 6, 0.0, 3)
         assert np.array_equal(found.above, mirrored.below) and np.array_equal(found.below, mirrored.above)
+
+
+@pytest.mark.parametrize("risk", [1e-3, 1e-9, 1e-14, 1e-20])
+def test_limits_between_nodes_are_upper_limits_and_hardly_larger(risk) -> None:
+    runs = swap._RUNS
+    counts = np.arange(runs + 1)
+    exact = np.append(special.betainccinv(counts[:-1] + 1.0, runs - counts[:-1], risk), 1.0)
+    found = swap._upper_limits(counts, risk)
+    assert (found >= exact).all()
+    assert (found <= exact * (1 + 2e-2)).all() and (found[100:] <= exact[100:] * (1 + 2e-4)).all()
+    # straight lines between the nodes alone are not limits: what is added is needed
+    assert (found - swap._INTERPOLATION < exact).any()
 
 
 @pytest.mark.parametrize("sizes", [(50, 4), (30, 7), (10, 10)], ids=str)

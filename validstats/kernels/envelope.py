@@ -33,18 +33,30 @@ def band_probability(n, lower, upper):  # type: ignore[no-untyped-def]
 
 
 @jit
-def band_probability_by_limits(n, ranks, least, most, share, moved, weight):  # type: ignore[no-untyped-def]
-    """P(least_i <= number of batch ranks up to ranks_i <= most_i for all i), for increasing ranks_i; room for 0..m, up to a few hundred."""
+def band_probability_by_limits(n, lower, upper, share, moved, weight):  # type: ignore[no-untyped-def]
+    """The same for limits in order, from limit to limit; room for 0..m, up to a few hundred."""
     # Counts of a uniform multiset of m ranks are those of n + 1 independent geometric variables, given their sum m;
     # sums of a of them are negative binomial, so that a step from limit to limit costs the same for every n.
-    m = share.size - 1
+    m = lower.size
     z = m / (n + m)
     share[0] = 1.0
-    first, last, before = 0, 0, 0
-    for i in range(ranks.size + 1):
-        end = i == ranks.size
-        steps = float((n + 1 if end else ranks[i]) - before)
-        low, high = (m, m) if end else (max(least[i], first), most[i])
+    first, last, before, least, most = 0, 0, 0, 0, 0
+    while before <= n:
+        # r_j >= L_j: at most j - 1 ranks up to L_j - 1; r_j <= U_j: at least j ranks up to U_j
+        following, rank = most, n + 1
+        while following < m and lower[following] - 1 <= before:
+            following += 1
+        if following < m:
+            rank = lower[following] - 1
+        if least < m:
+            rank = min(rank, upper[least])
+        while least < m and upper[least] <= rank:
+            least += 1
+        while most < m and lower[most] <= rank:
+            most += 1
+        end = rank > n
+        steps = float(rank - before)
+        low, high = (m, m) if end else (max(least, first), most)
         weight[0] = np.exp(steps * np.log1p(-z))
         size = 1
         while size <= high - first:
@@ -59,8 +71,7 @@ def band_probability_by_limits(n, ranks, least, most, share, moved, weight):  # 
             moved[to] = value
         for to in range(low, high + 1):
             share[to] = moved[to]
-        first, last = low, high
-        before = n + 1 if end else ranks[i]
+        first, last, before = low, high, rank
     # the negative binomial probability of m in n + 1 steps
     total = np.exp((n + 1.0) * np.log1p(-z))
     for k in range(m):

@@ -44,7 +44,7 @@ _SAFETY = 1e-12
 _MAX_STEPS = 60
 """Halvings of the local level at most; doubles have 53 digits."""
 _SPREAD_STEPS = 14
-_SPREAD_SPENT, _SPREAD_AIM = 0.95, 0.985
+_SPREAD_SPENT, _SPREAD_AIM = 0.9, 0.985
 """Least share of its level that a spread band spends, and the share it aims at; what is left goes to the exchanges."""
 _LARGEST_BY_RANKS = 50_000
 """Largest n m for which a path count over all ranks is as fast as one over the limits."""
@@ -132,8 +132,9 @@ def extremes_cost(n: int, m: int, drop: tuple[bool, bool]) -> Fraction:
 def _spread_band(n: int, m: int, alpha: Fraction, drop: tuple[bool, bool]) -> RankBand:
     half, dropped = m // 2, float(extremes_cost(n, m, drop))
     allowed = float(alpha) - dropped
-    # limits miss together, so that those of m ranks cost less than m times one; nearly so much less, for a first guess
-    low, high, level = 0.0, np.inf, _SPREAD_AIM * allowed * (1 / m + max(allowed, 0.0) ** 0.12 / 22)
+    # limits miss together, so that those of m ranks cost less than m times one; about so much less, for a first guess
+    together = (1 / m + max(allowed, 0.0) ** 0.12 / 22) / (1.02 + max(m - 60, 0) / 900)
+    low, high, level = 0.0, np.inf, _SPREAD_AIM * allowed * together
     best = None
     for _ in range(_SPREAD_STEPS):
         lower, upper = _spread_limits(n, m, half, level, drop)
@@ -175,12 +176,7 @@ def limited_probability(n: int, lower: Int1D, upper: Int1D) -> float:
     m = lower.size
     if m > _LARGEST_BY_LIMITS:
         return float(band_probability(n, lower, upper))
-    # r_j >= L_j: at most j - 1 ranks up to L_j - 1; r_j <= U_j: at least j ranks up to U_j
-    ranks = np.unique(np.concatenate([lower - 1, upper]))
-    ranks = ranks[(ranks > 0) & (ranks <= n)]
-    least = np.searchsorted(upper, ranks, side="right")
-    most = np.searchsorted(lower, ranks, side="right")
-    return float(band_probability_by_limits(n, ranks, least, most, *np.zeros((3, m + 1))))
+    return float(band_probability_by_limits(n, lower, upper, *np.zeros((3, m + 1))))
 
 
 def order_statistic_box(

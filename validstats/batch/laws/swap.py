@@ -26,6 +26,9 @@ _NUMERICAL_SHARE = 1e-3
 _RUNS = 100_000
 _TABLE, _BLOCK = 2**15, 64
 """Places of a table that stays in the nearest memory of a processor, and runs whose sums are made at a time."""
+_NODES = 500
+_INTERPOLATION = 1e-7
+"""Numbers of runs whose limits are computed, and what those between them may be too small by."""
 _POINTS = 50_000
 _KNOT_STEP = 0.025
 _KNOT_REACH = 4.5
@@ -234,7 +237,7 @@ def _tail_functions(
 def _convex_limits(counts: np.ndarray, risk: float) -> Float2D:
     """Clopper-Pearson limits of the tails at the knots, moved right by one cell and made convex from the right."""
     reached = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1][:, 1:]  # sums at or above each knot
-    values = np.hstack([np.ones((counts.shape[0], 1)), _upper_limits(risk).of(reached)])[:, :-1]
+    values = np.hstack([np.ones((counts.shape[0], 1)), _upper_limits(reached, risk)])[:, :-1]
     drop = np.zeros(counts.shape[0])
     for column in range(values.shape[1] - 2, -1, -1):
         values[:, column] = np.maximum(values[:, column], values[:, column + 1] + drop)
@@ -242,32 +245,24 @@ def _convex_limits(counts: np.ndarray, risk: float) -> Float2D:
     return values
 
 
-class _UpperLimits:
-    """Upper limits of a probability by the number of successes in all runs; those of the next number of a grid."""
-
-    def __init__(self, risk: float) -> None:
-        counts = np.arange(_RUNS + 1)
-        # steps of a twentieth of a standard deviation: limits are five deviations and more away
-        ends = np.cumsum(1 / np.maximum(0.05 * np.sqrt(counts * (1 - counts / _RUNS)), 1.0))
-        grid = np.append(np.searchsorted(ends, np.arange(ends[-1])), _RUNS)
-        self.risk, self.grid = risk, np.unique(grid)
-        # each number has the place of the next one of the grid, which begins with 0 and ends with all runs
-        self.places = np.repeat(np.arange(self.grid.size), np.diff(self.grid, prepend=-1))
-        self.limits = np.full(self.grid.size, np.nan)
-        self.limits[-1] = 1.0
-
-    def of(self, counts: Int2D) -> Float2D:
-        """The limits of some numbers; each is computed at its first asking."""
-        places = self.places[counts]
-        asked = np.zeros(self.grid.size, dtype=bool)
-        asked[places] = True
-        new = np.flatnonzero(asked & np.isnan(self.limits))
-        # c successes in B runs: the 1 - risk quantile of Beta(c + 1, B - c)
-        self.limits[new] = special.betaincinv(self.grid[new] + 1.0, _RUNS - self.grid[new], 1 - self.risk)
-        return np.asarray(self.limits[places])
+@lru_cache(maxsize=8)
+def _limit_nodes(risk: float) -> tuple[Float1D, Float1D]:
+    """Where upper limits of a probability are computed, and how far they are away, both as angles arcsin sqrt(p)."""
+    # the distance hardly changes along this scale; it bends where nearly all runs are successes, so all of those are nodes
+    apart, last = np.sin(np.linspace(0.0, math.pi / 2, _NODES)) ** 2, 1 - np.arange(1, 200) / _RUNS
+    shares = np.sort(np.append(apart, last))
+    # c successes in B runs: the quantile of Beta(c + 1, B - c) that is exceeded with this risk
+    limits = np.ones(shares.size)
+    limits[:-1] = special.betainccinv(shares[:-1] * _RUNS + 1, (1 - shares[:-1]) * _RUNS, risk)
+    angles = np.arcsin(np.sqrt(shares))
+    return angles, np.arcsin(np.sqrt(limits)) - angles
 
 
-_upper_limits = lru_cache(maxsize=8)(_UpperLimits)
+def _upper_limits(counts: Int2D, risk: float) -> Float2D:
+    """Clopper-Pearson upper limits of probabilities by their numbers of successes in all runs."""
+    angles = np.arcsin(np.sqrt(counts / _RUNS))
+    limits = np.sin(angles + np.interp(angles, *_limit_nodes(risk))) ** 2
+    return np.asarray(np.minimum(limits + _INTERPOLATION, 1.0))
 
 
 @dataclass(frozen=True)
