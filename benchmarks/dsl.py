@@ -8,7 +8,7 @@ its start, nor its compilation, nor the transfer of data counts against it.
 from __future__ import annotations
 
 from functools import cache, partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -71,8 +71,10 @@ def simulate(n: int, seed: int = 0) -> dict[str, np.ndarray]:
     return {"X": X, "y": y, "q": np.where(right, y, 1.0 - y), "labelled": labelled}
 
 
-def ours_on_arrays(data: dict[str, np.ndarray], task: str) -> dict[str, Any]:
-    """Fit PPI++ as the peer does, from the same arrays."""
+def ours_on_arrays(
+    data: dict[str, np.ndarray], task: str, estimator: Literal["ppi++", "gold"] = "ppi++"
+) -> dict[str, Any]:
+    """Fit PPI++ as the peer does, from the same arrays; or the labels alone."""
     moment = {
         "mean": MeanMoment(),
         "linear": LinearMoment(),
@@ -88,8 +90,8 @@ def ours_on_arrays(data: dict[str, np.ndarray], task: str) -> dict[str, Any]:
         probability=np.broadcast_to(len(rows) / len(labelled), labelled.shape),
         design=SamplingDesign(scheme="simple"),
     )
-    raw = (Component(rows=RegressionRows(y=data["q"], X=X)),)
-    fit = estimate(sample, (), raw, estimator="ppi++")
+    raw = None if estimator == "gold" else (Component(rows=RegressionRows(y=data["q"], X=X)),)
+    fit = estimate(sample, (), raw, estimator=estimator)
     half = 1.959963984540054 * np.sqrt(np.diag(fit.covariance))
     return {"estimate": fit.params, "low": fit.params - half, "high": fit.params + half}
 

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from benchmarks.dsl import by_class, ours_on_arrays, simulate, table_of
+from benchmarks.dsl import by_class, ours_on_arrays, simulate, statsmodels_formula, statsmodels_gold, table_of
 from validstats import DesignSupervised
 from validstats.dsl import estimators
 from validstats.dsl.labels.crossfit import StackedLearner
@@ -147,9 +147,9 @@ def fresh_frame(frame: pd.DataFrame) -> Any:
     return frame.reset_index(drop=True)
 
 
-def read_column(frame: pd.DataFrame) -> Any:
+def read_column(frame: pd.DataFrame, name: str) -> Any:
     """One column as an array, with one pass to see that it is complete."""
-    return np.isfinite(frame["q"].to_numpy().sum())
+    return np.isfinite(frame[name].to_numpy().sum())
 
 
 def read_labels(labels: pd.Series) -> Any:
@@ -158,30 +158,35 @@ def read_labels(labels: pd.Series) -> Any:
     return np.flatnonzero(~np.isnan(values))
 
 
-PIECES = ("frame as it is", "one column", "labels", "rest of the same on arrays", "sum")
-"""What a mean by PPI++ from a data frame cannot do without."""
+PIECES = ("frame as it is", "columns", "labels", "rest of the same on arrays", "sum")
+"""What a call from a data frame cannot do without."""
+FLOORS = (("mean", "ppi++", ("q",)), ("mean", "gold", ()), ("linear", "gold", ("x1", "x2")))
+"""Calls that are taken apart, with the columns that they read."""
 
 
-def floor(n: int, times: int) -> str:
-    """Return one line of the table of what a mean by PPI++ from a data frame cannot do without."""
+def floor(n: int, task: str, estimator: Literal["ppi++", "gold"], columns: Sequence[str], times: int) -> str:
+    """Return one line of the table of what a call from a data frame cannot do without, beside peers for the labels alone."""
     data = simulate(n)
     frame, labels = table_of(data)
-    seconds: dict[str, list[float]] = {name: [] for name in ("call", *PIECES[:-1])}
+    work: dict[str, Callable[[], Any]] = {
+        "call": lambda: by_class((frame, labels), task, estimator),
+        PIECES[0]: lambda: fresh_frame(frame),
+        PIECES[1]: lambda: [read_column(frame, name) for name in columns],
+        PIECES[2]: lambda: read_labels(labels),
+        PIECES[3]: lambda: ours_on_arrays(data, task, estimator),
+        "arrays": lambda: statsmodels_gold(data, task),
+        "formula": lambda: statsmodels_formula((frame, labels), task),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in work}
     for _ in range(times + 1):
-        for name, work in (
-            ("call", lambda: by_class((frame, labels), "mean", "ppi++")),
-            (PIECES[0], lambda: fresh_frame(frame)),
-            (PIECES[1], lambda: read_column(frame)),
-            (PIECES[2], lambda: read_labels(labels)),
-            (PIECES[3], lambda: ours_on_arrays(data, "mean")),
-        ):
+        for name, function in work.items():
             began = time.process_time()
-            work()
+            function()
             seconds[name].append(time.process_time() - began)
     least = {name: min(found[1:]) for name, found in seconds.items()}
-    total = sum(least[name] for name in PIECES[:-1])
-    cells = [f"{1e3 * least[name]:.2f}" for name in PIECES[:-1]]
-    return f"| {n:,} | {1e3 * least['call']:.2f} | {' | '.join(cells)} | {1e3 * total:.2f} |"
+    least["sum"] = sum(least[name] for name in PIECES[:-1])
+    cells = [f"{1e3 * least[name]:.2f}" for name in ("call", *PIECES, "arrays", "formula")]
+    return f"| {task}, {estimator} | {n:,} | {' | '.join(cells)} |"
 
 
 def main() -> None:
@@ -212,18 +217,20 @@ def main() -> None:
             print(lines[-1], flush=True)
     lines += [
         "",
-        "What a mean by PPI++ from a data frame cannot do without, in milliseconds, each piece measured between calls: the rows as they "
-        "are now, one column as an array, the labels with which of them are there, and the same estimator on arrays without checks, words "
-        "or a result. What the call takes beyond that sum is the checks of what was passed, the design, the formula, the guarantee, the "
-        "warnings about skewed labels, and the result that keeps what further questions need. Arrays that are split into labelled "
-        "and other rows already, as `ppi_mean_ci` of ppi-python takes them, need none of the first three pieces.",
+        "What calls from a data frame cannot do without, in milliseconds, each piece measured between calls: the rows as they "
+        "are now, columns as arrays, the labels with which of them are there, and the same estimator on arrays without checks, words "
+        "or a result. What a call takes beyond that sum is the checks of what was passed, the design, the formula, the guarantee, the "
+        "warnings about few, skewed or clustered labels, and the result that keeps what further questions need. Arrays that are split "
+        "into labelled and other rows already, as `ppi_mean_ci` of ppi-python and statsmodels take them, need none of the first three "
+        "pieces. Beside them what the labels alone take in statsmodels: on such arrays, and by a formula from the same data frame.",
         "",
-        f"| n | call | {' | '.join(PIECES)} |",
-        "| ---: |" + " ---: |" * (1 + len(PIECES)),
+        f"| call | n | ms | {' | '.join(PIECES)} | statsmodels on arrays | statsmodels by formula |",
+        "| :--- |" + " ---: |" * (4 + len(PIECES)),
     ]
     for n in arguments.sizes:
-        lines.append(floor(n, 3 * arguments.times))
-        print(lines[-1], flush=True)
+        for task, estimator, columns in FLOORS:
+            lines.append(floor(n, task, estimator, columns, 3 * arguments.times))
+            print(lines[-1], flush=True)
     arguments.output.mkdir(parents=True, exist_ok=True)
     (arguments.output / "dsl_limits.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
