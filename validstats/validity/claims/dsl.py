@@ -23,7 +23,7 @@ __all__ = ["CLAIMS"]
 DESIGNS = ("simple", "independent", "stratified", "unequal", "clusters", "rows of clusters")
 CLUSTERED = ("clusters", "rows of clusters")
 JUDGES = ("binary", "five grades", "continuous", "none")
-COVARIATES = ("normal", "skewed", "dummy", "near-collinear")
+COVARIATES = ("normal", "skewed", "dummy", "near-collinear", "of clusters")
 ERRORS = ("normal", "heavy", "uneven")
 LEARNERS = ("stack", "linear", "trees", "nearest")
 NUMBERS: dict[str, tuple[Callable[[Any], Any], float]] = {
@@ -338,6 +338,10 @@ def _design_matrix(setting: Setting, n: int, rng: np.random.Generator) -> Float2
         X[:, -1] = rng.random(n) < 0.15
     elif setting["covariate"] == "near-collinear":
         X[:, -1] = X[:, 0] + 0.2 * rng.normal(size=n)
+    elif setting["covariate"] == "of clusters":
+        # a few whole clusters, as schools that are treated
+        groups = _groups(n, setting)
+        X[:, -1] = (rng.random(int(groups[-1]) + 1) < 0.15)[groups]
     return X
 
 
