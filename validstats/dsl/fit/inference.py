@@ -288,6 +288,8 @@ class InfluenceSums:
 _LARGEST_LEVERAGE = 0.9
 """Leverages are cut here before dividing by one minus them."""
 
+_LONE = 1.0 / 3.0
+"""Share of the squares of what clusters carry from which one or two of them carry a coefficient alone."""
 _FLOORED_LEVERAGE = 0.5
 """From this leverage on a residual is at least what the model's own error variance makes it."""
 
@@ -689,11 +691,13 @@ def controlled(
     found, joint, residual = both.found, both.covariance, both.residual
     factor = price_of_first_stage(units, first_stage)
     diagonal = joint.diagonal()
-    variance, spread = diagonal[:p] + labels.events, factor * diagonal[p:]
     of_units = _by_unit(
         part, np.hstack([residual[:, :p] * part.gold_weights[:, None], control.influence(part, of_labels)])
     )
-    few = carrier_degrees(_carried_by_unit(part, labels.carried))
+    by_unit = _carried_by_unit(part, labels.carried)
+    few = carrier_degrees(by_unit)
+    unseen = labels.events + _lone_clusters(part, of_units[:, :p], by_unit, sample.n_rows, found is None)
+    variance, spread = diagonal[:p] + unseen, factor * diagonal[p:]
     # what few labels carry is seen where they are there, and expected where chance has left them out
     assert both.expected is not None
     carried = np.minimum(np.minimum(kurtosis_degrees(of_units[:, :p], p), few), both.expected)
@@ -715,7 +719,7 @@ def controlled(
     )
     degrees = np.where(labels.events > 0, np.maximum(degrees, 3.0), degrees)
     alone = diagonal[:p] if gold_variance is None else gold_variance
-    error = np.sqrt((alone + labels.events) * ratio)
+    error = np.sqrt((alone + unseen) * ratio)
     mapping = np.hstack([np.eye(p), -slopes])
     pattern = mapping @ joint @ mapping.T
     length = np.sqrt(np.maximum(np.diag(pattern), 0.0))
@@ -736,7 +740,7 @@ def controlled(
             label_covariance=parts.label_covariance,
             joint=parts_of(joint, residual, sample),
             gold=alone,
-            events=labels.events,
+            events=unseen,
             degrees=carried,
             n_units=units,
             n_first=first_stage,
@@ -847,11 +851,13 @@ def _alone(
     p, found, covariance, residual = len(labels.params), both.found, both.covariance, both.residual
     part, _ = sample.labelled_part(Augmentation())
     units = _by_unit(part, residual * part.gold_weights[:, None])
-    few = carrier_degrees(_carried_by_unit(part, labels.carried))
+    by_unit = _carried_by_unit(part, labels.carried)
+    few = carrier_degrees(by_unit)
     carried = np.minimum(kurtosis_degrees(units, p), few)
+    unseen = labels.events + _lone_clusters(part, units, by_unit, sample.n_rows, found is None)
     diagonal = covariance.diagonal()
     alone = diagonal if gold_variance is None else gold_variance
-    error, length = np.sqrt(alone + labels.events), np.sqrt(np.maximum(diagonal, 0.0))
+    error, length = np.sqrt(alone + unseen), np.sqrt(np.maximum(diagonal, 0.0))
     scale = np.divide(error, length, out=np.zeros(p), where=length > 0)
     scaled = scale[:, None] * covariance * scale
     np.fill_diagonal(scaled, error**2)
@@ -869,7 +875,7 @@ def _alone(
                 label_covariance=np.pad(known.label_covariance, wide),
             ),
             gold=alone,
-            events=labels.events,
+            events=unseen,
             degrees=carried,
             n_units=labelled_units(sample.drawn, np.ones(sample.n_labelled, dtype=np.bool_)),
             n_first=0.0,
@@ -928,6 +934,28 @@ def _units_of(part: LabelledSample) -> Int1D | None:
 def _carried_by_unit(part: LabelledSample, carried: Float2D) -> Float2D:
     """Return the root of the sum of squares of what the rows of a unit carry."""
     return carried if _units_of(part) is None else np.sqrt(_by_unit(part, carried**2))
+
+
+def _lone_clusters(
+    part: LabelledSample, influence: Float2D, carried: Float2D, n_rows: int, finite: bool
+) -> Float1D:
+    """Return the variance that is not seen where one or two clusters carry a coefficient, whose residuals the fit makes small.
+
+    With what clusters carry ``a`` and their influence ``u``: ``sum_1 a^2 sum_2 u^2 / sum_2 a^2 - sum_1 u^2``, as if clusters with
+    a third of all squares or more (1) were like the others (2).
+    """
+    units, squares = _units_of(part), carried**2
+    heavy = squares >= _LONE * squares.sum(axis=0)
+    others = np.where(heavy, 0.0, squares).sum(axis=0)
+    if units is None or not (heavy & (others > 0)).any():
+        return np.zeros(influence.shape[1])
+    like = np.where(heavy, 0.0, influence**2).sum(axis=0) / np.where(others > 0, others, 1.0)
+    lacking = np.where(heavy, squares * like - influence**2, 0.0)
+    if finite:
+        # what is labelled of a finite population is known
+        chance = _by_unit(part, part.gold_probability) / _by_unit(part, np.ones(len(units)))
+        lacking *= 1.0 - chance[:, None]
+    return np.where(others > 0, np.maximum(lacking.sum(axis=0), 0.0), 0.0) / n_rows**2
 
 
 def power_tuning_scale(gold: Float2D, term: Float2D, probability: Float1D, bread: Float2D) -> float:
