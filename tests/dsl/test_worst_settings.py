@@ -408,3 +408,31 @@ def test_quantiles_of_labels_that_are_alike_within_strata_are_warned_of(noise, h
         warnings.simplefilter("always")
         study.infer("y", model="quantile", quantile=0.25)
     assert sum("unlike the commonest of their stratum" in str(w.message) for w in said) == heard
+
+
+@pytest.mark.parametrize("drawn", [True, False])
+@pytest.mark.parametrize("treated", [1, 2])
+def test_one_or_two_clusters_that_carry_a_coefficient_vary_as_the_others_do(treated, drawn) -> None:
+    """Whole clusters of which one was treated have no residual of their own mean: .5 of intervals held for .9 with eight of them."""
+    rng, n_clusters, size = np.random.default_rng(4), 40, 10
+    cluster = np.repeat(np.arange(n_clusters), size)
+    known = cluster < 8 if drawn else rng.random(len(cluster)) < 0.4
+    among = known if drawn else np.ones(len(cluster), dtype=bool)
+    y = 3 * rng.normal(size=n_clusters)[cluster] + 0.1 * rng.normal(size=len(cluster))
+    y[cluster < treated] = 1.0 + 0.1 * rng.normal(
+        size=treated * size
+    )  # that they are alike is seen by chance
+    rows = pd.DataFrame({"x": (cluster < treated).astype(float), "judge": rng.normal(size=len(cluster))})
+    study = DesignSupervised(estimator="gold").fit(rows, surrogate="judge")
+    study.calibrate({"y": np.where(known, y, np.nan)}, clusters=cluster)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = study.infer("y ~ x")
+        finite = study.infer("y ~ x", population="finite")
+    means = np.array([y[known & (cluster == g)].mean() for g in range(treated, cluster[among].max() + 1)])
+    expected = np.var(means) / treated
+    assert expected < found.std_error[1] ** 2 < 2 * expected
+    if drawn:  # a fifth of the clusters is known
+        assert 0.8 * expected < finite.std_error[1] ** 2 < 1.3 * expected
+    else:  # rows drawn one by one from those there are depend on no cluster
+        assert finite.std_error[1] ** 2 < 0.1 * expected

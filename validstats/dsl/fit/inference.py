@@ -947,14 +947,15 @@ def _lone_clusters(
     units, squares = _units_of(part), carried**2
     heavy = squares >= _LONE * squares.sum(axis=0)
     others = np.where(heavy, 0.0, squares).sum(axis=0)
-    if units is None or not (heavy & (others > 0)).any():
+    singly = finite and not part.design.draws_clusters  # rows that are drawn one by one from those there are
+    if units is None or singly or not (heavy & (others > 0)).any():
         return np.zeros(influence.shape[1])
     like = np.where(heavy, 0.0, influence**2).sum(axis=0) / np.where(others > 0, others, 1.0)
     lacking = np.where(heavy, squares * like - influence**2, 0.0)
     if finite:
         # what is labelled of a finite population is known
-        chance = _by_unit(part, part.gold_probability) / _by_unit(part, np.ones(len(units)))
-        lacking *= 1.0 - chance[:, None]
+        counted = _by_unit(part, np.column_stack([part.gold_probability, np.ones(len(units))]))
+        lacking *= 1.0 - counted[:, :1] / counted[:, 1:]
     return np.where(others > 0, np.maximum(lacking.sum(axis=0), 0.0), 0.0) / n_rows**2
 
 
