@@ -315,15 +315,19 @@ few_events_message = (
     "intervals near their level. Label more rows where that class is likely, or leave out covariates."
 )
 
-unequal_weights_message = (
-    "Labelling probabilities differ so much that {n} labels are worth {kish:.0f}, of which about {beyond:.1f} lie beyond the "
-    "quantile: its interval may hold less often than it says, as rows that were labelled rarely may be missing there. Label "
-    "more rows, with probabilities that differ less, or ask for a quantile nearer the median."
+unequal_weights_text = (
+    "Labelling probabilities differ so much that {n} labels are worth {kish:.0f}. Were all rows labelled as rarely as the rarest, about "
+    "{rarest:.0f} labels would be there, which may all lie on one side of the quantile."
 )
 
-alike_strata_message = (
-    "At the quantile {events} of {n} labels are unlike the commonest of their stratum, so that its interval hardly knows how "
-    "labels vary there and may hold less often than it says. Draw more labels in a stratum, from fewer strata."
+alike_strata_text = (
+    "At the quantile {events} of {n} labels are unlike the commonest of their stratum, so that a normal interval hardly knows how "
+    "labels vary there."
+)
+
+short_quantile_message = (
+    "{why} The interval may hold less often than it says, since {obstacle}, so that cells do not widen it. Label more rows, in "
+    "fewer strata and with probabilities that differ less, or ask for a quantile nearer the median."
 )
 
 rare_labels_message = (

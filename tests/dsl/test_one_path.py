@@ -292,6 +292,24 @@ def test_a_quantile_is_that_of_the_frame() -> None:
     assert_same(*both("quantile", "independent", n_parts=3, frame=frame), rtol=1e-9)
 
 
+@pytest.mark.parametrize("n_parts", [1, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("design", ["stratified", "independent"])
+def test_a_quantile_by_cells_is_that_of_the_frame(design, n_parts) -> None:
+    frame, known = study("independent", n_units=60, size=8)
+    rng, n = np.random.default_rng(1), len(frame)
+    if design == "independent":  # rarely labelled rows may all lie below the quantile
+        frame = frame.assign(pi=np.where(np.arange(n) % 4, 0.5, 0.02))
+        labelled = rng.random(n) < frame["pi"]
+    else:  # labels are alike within strata
+        place = np.argsort(np.argsort(frame["qy"].to_numpy()))
+        frame = frame.assign(stratum=[f"s{k:02d}" for k in place // 12])
+        labelled = place % 12 < 2
+    known = {**known, "y": np.where(labelled, frame["qy"] + 0.01 * rng.normal(size=n), np.nan)}
+    memory, stream = both("quantile", design, n_parts=n_parts, frame=(frame, known))
+    assert "that of cells too" in " ".join(memory.notes)
+    assert_same(memory, stream, rtol=1e-9)
+
+
 @pytest.mark.parametrize(
     "clusters", [("unit", "time"), *(pytest.param(c, marks=pytest.mark.slow) for c in (("unit",), ()))]
 )

@@ -8,14 +8,23 @@ import pytest
 from validstats.dsl.regression.quantiles import invert_distribution
 
 
+def within(distribution, critical):
+    """Shares with ends of their intervals, from shares and their errors."""
+
+    def limits(points):
+        value, error = distribution(points)
+        return value, value - critical * error, value + critical * error
+
+    return limits
+
+
 class TestQuantileInversion:
     def test_the_empirical_distribution_gives_its_order_statistics(self):
         values = np.sort(np.random.default_rng(0).normal(size=501))
         found = invert_distribution(
-            lambda q: (np.searchsorted(values, q, side="right") / 501, np.full(len(q), 0.02)),
+            within(lambda q: (np.searchsorted(values, q, side="right") / 501, np.full(len(q), 0.02)), 1.96),
             values,
             0.5,
-            1.96,
         )
         assert found.value == values[250]
         inside = [v for k, v in enumerate(values) if abs((k + 1) / 501 - 0.5) <= 1.96 * 0.02]
@@ -26,14 +35,16 @@ class TestQuantileInversion:
         points = np.arange(5.0)
         bumpy = dict(zip(points, [0.1, 0.6, 0.4, 0.7, 1.0], strict=True))
         found = invert_distribution(
-            lambda q: (np.array([bumpy[x] for x in q]), np.full(len(q), 0.01)), points, 0.5, 1.0
+            within(lambda q: (np.array([bumpy[x] for x in q]), np.full(len(q), 0.01)), 1.0), points, 0.5
         )
         assert found.value == 2.0
 
     def test_an_unbounded_end_is_infinite(self):
         points = np.arange(3.0)
         found = invert_distribution(
-            lambda q: (np.array([0.9, 0.95, 1.0])[q.astype(int)], np.full(len(q), 0.1)), points, 0.9, 2.0
+            within(lambda q: (np.array([0.9, 0.95, 1.0])[q.astype(int)], np.full(len(q), 0.1)), 2.0),
+            points,
+            0.9,
         )
         assert found.low == -np.inf and found.high == np.inf
 
@@ -47,6 +58,6 @@ class TestQuantileInversion:
             return share[points.astype(int)], error[points.astype(int)]
 
         for level, low, high in ((0.3, 0.0, 1.0), (0.75, 2.0, 3.0)):
-            found = invert_distribution(shares, np.arange(4.0), level, 1.5, (below, above))
+            found = invert_distribution(within(shares, 1.5), np.arange(4.0), level, (below, above))
             assert found.low == (-np.inf if below and low == 0.0 else low)
             assert found.high == (np.inf if above and high == 3.0 else high)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,10 @@ import pytest
 from scipy.stats import binomtest, norm
 from statsmodels.genmod import families
 
+from tests.oracles.dsl_cells import cells_by_hand
 from validstats import DesignSupervised
 from validstats.dsl.fit import LabelledSample, NoRootError, inference
+from validstats.dsl.fit.cells import form_cells
 from validstats.dsl.moments import MeanMoment, RegressionRows
 from validstats.dsl.regression import LabelDistribution
 from validstats.exceptions import LabellingWarning
@@ -360,20 +363,32 @@ def test_a_quantile_that_no_label_may_reach_has_an_open_end(q) -> None:
         assert ("36 labels or more" in " ".join(found.notes)) == (n_labels == 35)
 
 
-@pytest.mark.parametrize(("largest", "q", "heard"), [(0.2, 0.9, 0), (0.9, 0.9, 1), (0.9, 0.5, 0)])
-def test_quantiles_beyond_which_labels_are_worth_little_are_warned_of(largest, q, heard) -> None:
-    """Labelling probabilities from .05 to .9: the .9 quantile rests on the worth of a few labels, the median does not."""
+def said_of_a_quantile(study: DesignSupervised, q: float, **options: Any) -> tuple[Any, bool, bool]:
+    """A quantile, whether its interval holds that of cells, and whether it is said to be short."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        found = study.infer("y", model="quantile", quantile=q, **options)
+    short = any("may hold less often than it says" in str(w.message) for w in said)
+    return found, "that of cells too" in " ".join(found.notes), short
+
+
+@pytest.mark.parametrize(("largest", "q", "few"), [(0.2, 0.9, False), (0.9, 0.9, True), (0.9, 0.5, False)])
+def test_quantiles_beyond_which_rarely_labelled_rows_may_lie_have_open_ends(largest, q, few) -> None:
+    """Labelling probabilities from .05 to .9: 20 labels of the rarer rows may all lie below the .9 quantile."""
     rng, n = np.random.default_rng(0), 400
     probability = np.where(np.arange(n) % 2, 0.05, largest) if largest > 0.2 else np.full(n, 0.2)
     chosen = rng.random(n) < probability
-    study = DesignSupervised(random_state=0).fit(
-        pd.DataFrame({"judge": rng.normal(size=n)}), surrogate="judge"
-    )
-    study.calibrate({"y": np.where(chosen, rng.normal(size=n), np.nan)}, sampling_probability=probability)
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        study.infer("y", model="quantile", quantile=q)
-    assert sum("lie beyond the quantile" in str(w.message) for w in said) == heard
+    judge = pd.DataFrame({"judge": rng.normal(size=n)})
+    given = {"y": np.where(chosen, rng.normal(size=n), np.nan)}
+    study = DesignSupervised(random_state=0).fit(judge, surrogate="judge")
+    study.calibrate(given, sampling_probability=probability)
+    found, by_cells, short = said_of_a_quantile(study, q)
+    assert by_cells == few and not short and np.isinf(found.interval[0, 1]) == few
+    # without cells it is said instead
+    published = DesignSupervised(random_state=0, estimator="ppi++").fit(judge, surrogate="judge")
+    published.calibrate(given, sampling_probability=probability)
+    _, by_cells, short = said_of_a_quantile(published, q)
+    assert not by_cells and short == few
 
 
 def test_errors_of_a_quantile_are_those_under_its_hypothesis_at_least() -> None:
@@ -396,18 +411,27 @@ def test_errors_of_a_quantile_are_those_under_its_hypothesis_at_least() -> None:
     assert beyond == pytest.approx(np.sqrt(0.2**2 / 20))
 
 
-@pytest.mark.parametrize(("noise", "heard"), [(0.0, 1), (3.0, 0)])
-def test_quantiles_of_labels_that_are_alike_within_strata_are_warned_of(noise, heard) -> None:
+@pytest.mark.parametrize(("noise", "few"), [(0.0, True), (3.0, False)])
+def test_quantiles_of_labels_that_are_alike_within_strata_hold_what_cells_hold(noise, few) -> None:
     """A hundred labels in fifty strata along the judge: .90 of intervals held where the judge is good (1,500 studies)."""
     rng, n = np.random.default_rng(0), 500
     judge = np.sort(rng.normal(size=n))
     y, strata = judge + noise * rng.normal(size=n), np.arange(n) // 10
-    study = DesignSupervised(random_state=0).fit(pd.DataFrame({"judge": judge}), surrogate="judge")
-    study.calibrate({"y": np.where(np.arange(n) % 10 < 2, y, np.nan)}, strata=strata)
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        study.infer("y", model="quantile", quantile=0.25)
-    assert sum("unlike the commonest of their stratum" in str(w.message) for w in said) == heard
+    known, rows = np.arange(n) % 10 < 2, pd.DataFrame({"judge": judge})
+    study = DesignSupervised(random_state=0).fit(rows, surrogate="judge")
+    study.calibrate({"y": np.where(known, y, np.nan)}, strata=strata)
+    found, by_cells, short = said_of_a_quantile(study, 0.25)
+    assert by_cells == few and not short
+    if few:
+        # every label at which the interval of the share at or below it, made by hand, holds a quarter; cells are wider here
+        probability = np.full(n, 0.2)
+        cells = form_cells(probability, [judge], strata, strata_ordered=False)
+        labels = np.sort(y[known])
+        ends = [cells_by_hand(y <= x, cells.cell, known, probability, binary=True) for x in labels]
+        holds = [k for k, (low, high) in enumerate(ends) if low <= 0.25 <= high]
+        assert found.interval[0].tolist() == [labels[holds[0]], labels[holds[-1] + 1]]
+    _, by_cells, short = said_of_a_quantile(study, 0.25, weights=np.ones(n))
+    assert not by_cells and short == few
 
 
 @pytest.mark.parametrize("drawn", [True, False])

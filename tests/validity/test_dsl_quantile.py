@@ -90,13 +90,13 @@ def hits_of_draw(draw, rng, level, criticals):
         values, errors = estimated(np.array([point]))
         return values[0], errors[0]
 
-    def distribution(points):
-        found = np.array([at(point) for point in points.tolist()])
-        return found[:, 0], found[:, 1]
+    def within(critical, points):
+        value, error = np.array([at(point) for point in points.tolist()]).T
+        return value, value - critical * error, value + critical * error
 
     hits = []
     for critical in criticals:
-        answer = invert_distribution(distribution, np.sort(gold), level, critical)
+        answer = invert_distribution(functools.partial(within, critical), np.sort(gold), level)
         naive = naive_quantile(replace(sample, clusters=()), estimated.raw, level, critical)
         inside = abs(naive.params[0] - draw.truth) <= critical * naive.std_error[0]
         hits.append((bool(answer.low <= draw.truth <= answer.high), bool(inside)))
@@ -137,7 +137,7 @@ def few_labels_hits(rng, n_labels, level, n=1500):
             alpha=0.05,
             critical=critical,
         )
-        answers.append(invert_distribution(distribution, np.sort(gold), level, critical))
+        answers.append(invert_distribution(distribution.limits, np.sort(gold), level))
     ours, alone = answers
     return (
         ours.low <= draw.truth <= ours.high,

@@ -767,10 +767,11 @@ def inferred(
                 "into the data beforehand, and use it in the formula."
             )
     if request.model_kind.takes_level:
-        return infer_quantile(prepare_quantile(builder, request, study), request)
+        problem = prepare_quantile(builder, request, study, partial(_asked, study, builder, request))
+        return infer_quantile(problem, request)
     note, limits, form = "", None, None
     if request.model_kind.has_cells:
-        asked = condensed(study, builder, request) if isinstance(study, StreamedStudy) else request
+        asked = _asked(study, builder, request)
         choice = choose_interval(asked, parsed, builder)
         if choice.name != "normal":
             return infer_share(builder, asked, study, choice)
@@ -794,3 +795,8 @@ def inferred(
             formula=parsed.outcome if parsed.covariates == "1" else str(parsed),
         )
     return found
+
+
+def _asked(study: Study, builder: DesignBuilder, request: InferenceRequest) -> InferenceRequest:
+    """Return the request about rows that are in memory, alike ones of parts once."""
+    return condensed(study, builder, request) if isinstance(study, StreamedStudy) else request

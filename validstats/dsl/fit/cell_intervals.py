@@ -9,7 +9,7 @@ Arrays carry the cells in their last axis, so that many data sets are computed a
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse, special
@@ -30,6 +30,7 @@ __all__ = [
     "expected_sums",
     "label_surprises",
     "table_sums",
+    "with_outcome",
 ]
 
 ROUNDING = 1e-13
@@ -234,7 +235,40 @@ def table_sums(
     else:
         np.maximum.at(largest, cell, (1.0 if size is None else size) / probability)
         np.minimum.at(smallest, cell, probability)
-    of_label = label_cell
+    return CellSums(
+        share=share,
+        largest_weight=largest,
+        smallest_probability=smallest,
+        stratum=stratum,
+        finite=finite,
+        n_units=float(len(cell) if count is None else count.sum()),
+        **_label_sums(y, label_cell, label_probability, label_size, n_cells, finite),
+    )
+
+
+def with_outcome(
+    sums: CellSums,
+    y: Float1D,
+    label_cell: Int1D,
+    label_probability: Float1D,
+    label_size: Float1D | None = None,
+) -> CellSums:
+    """Return the sums of another outcome of the same labels, of independent units."""
+    return replace(
+        sums,
+        **_label_sums(y, label_cell, label_probability, label_size, len(sums.share), sums.finite),
+    )
+
+
+def _label_sums(
+    y: Float1D,
+    of_label: Int1D,
+    label_probability: Float1D,
+    label_size: Float1D | None,
+    n_cells: int,
+    finite: bool,
+) -> dict[str, Any]:
+    """Return what labels of cells add up to: fields of their sums."""
     a = 1.0 / label_probability if label_size is None else label_size / label_probability
 
     def add(values: Float1D) -> Float1D:
@@ -245,23 +279,17 @@ def table_sums(
     off = y - mean[of_label]  # about ybar, not about 0: no digits are lost where labels are nearly alike
     open_square = a**2 * (1.0 - label_probability if finite else 1.0)
     surprise = (a * off) ** 2
-    return CellSums(
-        share=share,
-        largest_weight=largest,
-        smallest_probability=smallest,
-        n=add(np.ones(len(y))),
-        total=total,
-        square=add(a**2),
-        mean=mean,
-        spread=add(surprise),
-        fourth=add(surprise**2),
-        open_square=add(open_square),
-        open_first=add(open_square * off),
-        open_spread=add(open_square * off**2),
-        stratum=stratum,
-        finite=finite,
-        n_units=float(len(cell) if count is None else count.sum()),
-    )
+    return {
+        "n": add(np.ones(len(y))),
+        "total": total,
+        "square": add(a**2),
+        "mean": mean,
+        "spread": add(surprise),
+        "fourth": add(surprise**2),
+        "open_square": add(open_square),
+        "open_first": add(open_square * off),
+        "open_spread": add(open_square * off**2),
+    }
 
 
 def cell_counts(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from scipy import stats
@@ -32,6 +32,7 @@ from validstats.dsl.labels import Calibration
 from validstats.dsl.moments import MeanMoment, VarianceKind, critical_value
 from validstats.dsl.regression.assembly import MODELS, DesignBuilder, formula_coder
 from validstats.dsl.regression.preparation import InferenceRequest, Study, predicting
+from validstats.dsl.regression.shares import obstacle_of_quantile, shares_by_cells
 from validstats.dsl.regression.solution import (
     coefficient_result,
     companions,
@@ -40,7 +41,14 @@ from validstats.dsl.regression.solution import (
     warn_about_few_clusters,
 )
 from validstats.dsl.results import CoefficientResult
-from validstats.exceptions import LabellingWarning, alike_strata_message, unequal_weights_message, warn
+from validstats.exceptions import (
+    LabellingWarning,
+    StreamingError,
+    alike_strata_text,
+    short_quantile_message,
+    unequal_weights_text,
+    warn,
+)
 from validstats.intake import check_in_range
 
 __all__ = [
@@ -53,6 +61,9 @@ __all__ = [
     "prepare_quantile",
     "quantile_influence",
 ]
+
+Limits: TypeAlias = Callable[[Float1D], tuple[Float1D, Float1D, Float1D]]
+"""Shares of labels at or below points, with the lower and upper ends of their intervals."""
 
 _N_GRID = 50
 _N_CELL = 24
@@ -67,15 +78,15 @@ class QuantileEstimate:
     low: float  # ends of the interval; infinite where the labels do not bound it
     high: float  # ends of the interval; infinite where the labels do not bound it
 
+    def std_error(self, critical: float) -> float:
+        """Half the width over the critical value."""
+        return (self.high - self.low) / (2.0 * critical)
+
 
 def invert_distribution(
-    distribution: Callable[[Float1D], tuple[Float1D, Float1D]],
-    candidates: Float1D,
-    level: float,
-    critical: float,
-    beyond: tuple[bool, bool] = (True, True),
+    limits: Limits, candidates: Float1D, level: float, beyond: tuple[bool, bool] = (True, True)
 ) -> QuantileEstimate:
-    """Invert a distribution function that need not be monotone, and its pointwise tests.
+    """Invert a distribution function that need not be monotone, and its pointwise intervals.
 
     ``beyond`` says for either side whether the quantile may lie beyond all labels.
     """
@@ -85,12 +96,12 @@ def invert_distribution(
     # Source: Chernozhukov, Fernandez-Val and Galichon (2010), Econometrica 78, 1093-1125 (rearrangement).
     unique = np.unique(candidates)
     grid = unique[np.unique(np.linspace(0, len(unique) - 1, min(_N_GRID, len(unique))).astype(int))]
-    known: dict[float, tuple[float, float]] = {}
+    known: dict[float, tuple[float, float, float]] = {}
     for round_ in range(_N_ROUNDS):
-        value, error = _evaluate(distribution, grid, known)
+        value, lower, upper = _evaluate(limits, grid, known)
         point = int(np.searchsorted(np.sort(value), level))
-        low = _first(value + critical * error >= level)
-        high = _last(value - critical * error <= level) + 1
+        low = _first(upper >= level)
+        high = _last(lower <= level) + 1
         finer = _refined(unique, grid, (point, low, high))
         if len(finer) == len(grid) or round_ == _N_ROUNDS - 1:
             break
@@ -112,17 +123,15 @@ def _lower_end(unique: Float1D, grid: Float1D, low: int) -> float:
 
 
 def _evaluate(
-    distribution: Callable[[Float1D], tuple[Float1D, Float1D]],
-    grid: Float1D,
-    known: dict[float, tuple[float, float]],
-) -> tuple[Float1D, Float1D]:
+    limits: Limits, grid: Float1D, known: dict[float, tuple[float, float, float]]
+) -> tuple[Float1D, Float1D, Float1D]:
     """Evaluate the points of a grid that are not known yet, and remember them."""
     new = np.array([point for point in grid.tolist() if point not in known])
     if len(new):
-        values, errors = distribution(new)
-        known.update(zip(new.tolist(), zip(values.tolist(), errors.tolist(), strict=True), strict=True))
-    found = np.array([known[point] for point in grid.tolist()])
-    return found[:, 0], found[:, 1]
+        found = zip(*(values.tolist() for values in limits(new)), strict=True)
+        known.update(zip(new.tolist(), found, strict=True))
+    value, lower, upper = np.array([known[point] for point in grid.tolist()]).T
+    return value, lower, upper
 
 
 def _first(holds: Any) -> int:
@@ -198,6 +207,11 @@ class LabelDistribution:
                 error[k] *= float(stats.t.isf(self.alpha / 2.0, found.degrees[0])) / self.critical
             error[k] = max(error[k], least)
         return value, error
+
+    def limits(self, points: Float1D) -> tuple[Float1D, Float1D, Float1D]:
+        """Return the shares with the ends of their intervals."""
+        value, error = self(points)
+        return value, value - self.critical * error, value + self.critical * error
 
     def _under_the_hypothesis(self, point: float, error: float, level: float) -> float:
         """Return the error where the share at or below the point is the level, from that where it is what labels say."""
@@ -289,10 +303,17 @@ class QuantileProblem:
     distribution: LabelDistribution
     clusters: Sequence[Int1D]  # codes that the standard errors use
     clustered_by: str | None
+    by_cells: Callable[[], tuple[str, Callable[[bool], Limits] | None]]
+    # intervals of shares below points by cells, with True of the labels alone; or why there are none
 
 
-def prepare_quantile(builder: DesignBuilder, request: InferenceRequest, study: Study) -> QuantileProblem:
-    """Prepare a quantile of a label."""
+def prepare_quantile(
+    builder: DesignBuilder,
+    request: InferenceRequest,
+    study: Study,
+    condensed: Callable[[], InferenceRequest],
+) -> QuantileProblem:
+    """Prepare a quantile of a label; ``condensed`` makes the request about rows of which alike ones are given once."""
     parsed = builder.parsed
     MODELS["quantile"].check_offset(request.offset is not None)
     if not builder.outcome_labels:
@@ -319,7 +340,19 @@ def prepare_quantile(builder: DesignBuilder, request: InferenceRequest, study: S
         distribution=distribution,
         clusters=study.clusters,
         clustered_by=study.clustered_by,
+        by_cells=partial(_by_cells, builder, condensed),
     )
+
+
+def _by_cells(
+    builder: DesignBuilder, condensed: Callable[[], InferenceRequest]
+) -> tuple[str, Callable[[bool], Limits] | None]:
+    """Return intervals by cells of shares below points, with True of the labels alone; or why there are none."""
+    try:
+        request = condensed()
+    except StreamingError:
+        return "rows come in parts, with several machine labels of many values", None
+    return "", lambda alone: shares_by_cells(builder, request, alone=alone)
 
 
 def infer_quantile(problem: QuantileProblem, request: InferenceRequest) -> CoefficientResult:
@@ -332,46 +365,79 @@ def infer_quantile(problem: QuantileProblem, request: InferenceRequest) -> Coeff
     calibration = request.calibration
     weights = 1.0 / calibration.probability[calibration.positions]
     distribution = replace(problem.distribution, alpha=alpha, critical=critical, level=level, weights=weights)
-    _warn_about_unequal_weights(calibration, level)
-    # all labels lie on one side of the quantile with a probability of at most level ** n, or (1 - level) ** n
-    n = _fewest_labels(request, problem.clusters)
-    beyond = (1.0 - level) ** n > alpha / 2.0, level**n > alpha / 2.0
-    answer, error = _inverted(distribution, level, critical, beyond)
-    _warn_about_alike_strata(distribution.sample, answer.value)
+    beyond = _may_lie_beyond(_fewest_labels(request, problem.clusters), level, alpha)
+    labels = np.sort(distribution.sample.gold.y)
+    answer = invert_distribution(distribution.limits, labels, level, beyond)
     alone = replace(distribution, estimator="gold", expected=None, raw=None)
-    by_gold, gold_error = _inverted(alone, level, critical, beyond)
-    gold = SimpleFit(params=np.array([by_gold.value]), std_error=np.array([gold_error]))
+    by_gold = invert_distribution(alone.limits, labels, level, beyond)
+    notes = []
+    few = _few_unequal(calibration, level, alpha) or _few_unlike(distribution.sample, answer.value)
+    if few:
+        obstacle, by_cells = obstacle_of_quantile(request), None
+        if obstacle is None:
+            obstacle, by_cells = problem.by_cells()
+        if by_cells is None:
+            message = short_quantile_message.format(why=few, obstacle=obstacle)
+            warn(message, LabellingWarning)
+        else:
+            notes.append(f"{few} {BY_CELLS}")
+            answer = _with_cells(answer, by_cells(False), labels, level)
+            by_gold = _with_cells(by_gold, by_cells(True), labels, level)
+    gold = SimpleFit(params=np.array([by_gold.value]), std_error=np.array([by_gold.std_error(critical)]))
     raw = distribution.raw
     naive = None if raw is None else naive_quantile(distribution.sample, raw, level, critical)
-    return _quantile_result(problem, request, answer, error, (gold, naive), degrees)
+    return _quantile_result(
+        problem, request, answer, answer.std_error(critical), (gold, naive), degrees, notes
+    )
+
+
+BY_CELLS = (
+    "So the interval holds that of cells too: labels are compared within cells of equal machine verdict, and one more label, of "
+    "the kind that would hurt most, is allowed for."
+)
+
+
+def _with_cells(answer: QuantileEstimate, limits: Limits, labels: Float1D, level: float) -> QuantileEstimate:
+    """Return the interval that holds that of cells too."""
+    # shares of labels that all lie above a point, and all below one
+    _, lower, upper = limits(np.array([-np.inf, np.inf]))
+    found = invert_distribution(limits, labels, level, (bool(upper[0] >= level), bool(lower[1] <= level)))
+    return replace(answer, low=min(answer.low, found.low), high=max(answer.high, found.high))
 
 
 _FEW_UNLIKE = 10
-"""Labels unlike the commonest of their stratum below which intervals of a quantile are too short."""
+"""Labels unlike the commonest of their stratum below which normal intervals of a quantile are too short."""
 
 
-def _warn_about_alike_strata(sample: Sample, point: float) -> None:
-    """Warn where labels within strata hardly differ in whether they lie below the quantile."""
+def _few_unlike(sample: Sample, point: float) -> str:
+    """Say where labels within strata hardly differ in whether they lie below the quantile, else nothing."""
     drawn = sample.drawn
     if not drawn.within_strata or drawn.units is None:
-        return
+        return ""
     strata = np.unique(drawn.units, return_inverse=True)[1].reshape(-1)
     ones, n = np.bincount(strata, sample.gold.y <= point), np.bincount(strata)
     events = int(np.minimum(ones, n - ones).sum())
-    if len(n) > 1 and events < _FEW_UNLIKE:
-        warn(alike_strata_message.format(events=events, n=len(strata)), LabellingWarning)
+    if len(n) == 1 or events >= _FEW_UNLIKE:
+        return ""
+    return alike_strata_text.format(events=events, n=len(strata))
 
 
-_FEW_BEYOND = 10.0
-"""Labels beyond a quantile, counted by Kish, below which intervals of labels of unequal probabilities are too short."""
+_UNEQUAL = 0.9
+"""Worth of labels by Kish over their number below which their labelling probabilities are unequal."""
 
 
-def _warn_about_unequal_weights(calibration: Calibration, level: float) -> None:
-    """Warn where the labels beyond a quantile are worth few, as rows that were labelled rarely may all be missing."""
-    kish, beyond = calibration.kish_labels, calibration.kish_labels * min(level, 1.0 - level)
-    if beyond < _FEW_BEYOND and kish < 0.9 * calibration.n_labelled:
-        message = unequal_weights_message.format(n=calibration.n_labelled, kish=kish, beyond=beyond)
-        warn(message, LabellingWarning)
+def _few_unequal(calibration: Calibration, level: float, alpha: float) -> str:
+    """Say where all labels of rows labelled as rarely as the rarest may lie on one side of the quantile, else nothing."""
+    kish, rarest = calibration.kish_labels, calibration.n_rows * calibration.probability_range.low
+    if kish >= _UNEQUAL * calibration.n_labelled or not any(_may_lie_beyond(rarest, level, alpha)):
+        return ""
+    return unequal_weights_text.format(n=calibration.n_labelled, kish=kish, rarest=rarest)
+
+
+def _may_lie_beyond(n: float, level: float, alpha: float) -> tuple[bool, bool]:
+    """Tell for either side whether the quantile may lie beyond all of n labels at random."""
+    # all lie on one side with a probability of at most level ** n, or (1 - level) ** n
+    return (1.0 - level) ** n > alpha / 2.0, level**n > alpha / 2.0
 
 
 def _fewest_labels(request: InferenceRequest, clusters: Sequence[Int1D]) -> float:
@@ -384,15 +450,6 @@ def _fewest_labels(request: InferenceRequest, clusters: Sequence[Int1D]) -> floa
     return float(min([expected, calibration.n_labelled, *of_units]))
 
 
-def _inverted(
-    distribution: LabelDistribution, level: float, critical: float, beyond: tuple[bool, bool]
-) -> tuple[QuantileEstimate, float]:
-    """Return a quantile with its interval, and half the width of that over the critical value."""
-    candidates = np.sort(distribution.sample.gold.y)
-    answer = invert_distribution(distribution, candidates, level, critical, beyond)
-    return answer, (answer.high - answer.low) / (2.0 * critical)
-
-
 def _quantile_result(
     problem: QuantileProblem,
     request: InferenceRequest,
@@ -400,6 +457,7 @@ def _quantile_result(
     error: float,
     beside: tuple[SimpleFit, SimpleFit | None],
     degrees: float | None,
+    notes: Sequence[str],
 ) -> CoefficientResult:
     distribution = problem.distribution
     share = distribution.share_below(answer.value)
@@ -433,6 +491,7 @@ def _quantile_result(
         interval=np.array([[answer.low, answer.high]]),
         notes=(
             "The interval inverts a test; the standard error is its width over twice the critical value.",
+            *notes,
             *_open_ends(answer, level, float(1 - request.confidence_level)),
         ),
     )
@@ -448,6 +507,6 @@ def _open_ends(answer: QuantileEstimate, level: float, alpha: float) -> list[str
             needed = int(np.ceil(np.log(alpha / 2.0) / np.log(share)))
             notes.append(
                 f"All labels may lie {side} the quantile, so the interval has no {name} end; it takes {needed} labels or more "
-                "at random to have one."
+                "at random, with equal probabilities, to have one."
             )
     return notes

@@ -19,6 +19,7 @@ from validstats.dsl.fit.cell_intervals import (
     cell_sums,
     expected_sums,
     label_surprises,
+    with_outcome,
 )
 from validstats.dsl.fit.cells import Cells, form_cells
 from validstats.dsl.fit.exact import exact_mean, exact_share
@@ -68,7 +69,9 @@ __all__ = [
     "group_column",
     "infer_share",
     "normal_form",
+    "obstacle_of_quantile",
     "outcome_bounds",
+    "shares_by_cells",
 ]
 
 _MOST_GROUPS = 100
@@ -186,8 +189,8 @@ def _is_continuous(values: AnyArray) -> bool:
 def _obstacle(request: InferenceRequest, parsed: ParsedFormula, builder: DesignBuilder) -> str | None:
     """Return why cells cannot be used, None where they can."""
     calibration = request.calibration
-    if request.estimator in ("ppi", "ppi++"):
-        return f"estimator={request.estimator!r} keeps its own estimate and its normal interval"
+    if (obstacle := _obstacle_of_estimator(request)) is not None:
+        return obstacle
     if outcome_bounds(request, parsed, builder.outcome_labels) is None:
         return "nothing declares the range of the outcome (outcome_range=)"
     if builder.covariate_labels:
@@ -202,21 +205,39 @@ def _obstacle(request: InferenceRequest, parsed: ParsedFormula, builder: DesignB
         return "a difference needs two groups or two labels"
     if parsed.covariates != "1" and _group_column(request, parsed) is None:
         return "the right-hand side is not a single group column"
-    if request.weights is not None:
-        return "analysis weights are given"
-    if request.kind is not None:
-        return f"vcov={request.kind!r} asks for standard errors"
-    if calibration.probability_estimated:
-        return "labelling probabilities are estimated"
-    if len(clusters_beside_drawn(request)) > 1:
-        return "rows depend on each other within clusters of two ways"
-    if parsed.covariates == "1":
-        return None
+    obstacle = _obstacle_of_design(request)
+    if obstacle is not None or parsed.covariates == "1":
+        return obstacle
     drawn, groups = calibration.design.draws_clusters, _groups_of_rows(request)
     if drawn and _divides_clusters(calibration.design.units, request, parsed):
         return "groups divide clusters that were drawn as a whole"
     if request.model_kind.compares and _divides_clusters(groups, request, parsed):
         return "the groups that are compared divide clusters of rows that depend on each other"
+    return None
+
+
+def _obstacle_of_estimator(request: InferenceRequest) -> str | None:
+    """Return why an estimator does not go with cells, None where it does."""
+    if request.estimator in ("ppi", "ppi++"):
+        return f"estimator={request.estimator!r} keeps its own estimate and its normal interval"
+    return None
+
+
+def obstacle_of_quantile(request: InferenceRequest) -> str | None:
+    """Return why the quantile of a label has no interval by cells, None where it has one."""
+    return _obstacle_of_estimator(request) or _obstacle_of_design(request)
+
+
+def _obstacle_of_design(request: InferenceRequest) -> str | None:
+    """Return why weights, standard errors or the design do not go with cells, None where they do."""
+    if request.weights is not None:
+        return "analysis weights are given"
+    if request.kind is not None:
+        return f"vcov={request.kind!r} asks for standard errors"
+    if request.calibration.probability_estimated:
+        return "labelling probabilities are estimated"
+    if len(clusters_beside_drawn(request)) > 1:
+        return "rows depend on each other within clusters of two ways"
     return None
 
 
@@ -745,6 +766,81 @@ def _cells(units: _Units, inside: Bool1D | slice, verdicts: list[AnyArray]) -> C
         equal_probability=units.equal,
         count=units.counts(inside),
         binned=units.binned and bool(verdicts),
+    )
+
+
+@dataclass(frozen=True)
+class _SharesByCells:
+    """Intervals of the shares of a numeric label at or below points."""
+
+    units: _Units
+    cells: Cells
+    labels: Float1D  # of the labelled rows
+    rows: Int1D | None  # positions of the labelled units, where these are rows
+    level: float
+    finite: bool
+
+    def __call__(self, points: Float1D) -> tuple[Float1D, Float1D, Float1D]:
+        """Return estimates and the lower and upper ends of their intervals."""
+        binary = self.units.row_unit is None and self.units.group is None
+        found = [cell_interval(self._sums(point), self.level, binary=binary) for point in points.tolist()]
+        estimate, low, high = np.array(found, dtype=np.float64).reshape(-1, 3).T
+        return estimate, low, high
+
+    def _sums(self, point: float) -> CellSums:
+        below = (self.labels <= point).astype(np.float64)
+        of_labels = _of_labels(below, np.ones(len(below), dtype=np.bool_), self.units, slice(None))
+        if self._base is None:
+            return self._of_units(of_labels)
+        return with_outcome(self._base, of_labels, *self._of_labelled)
+
+    def _of_units(self, y: Float1D) -> CellSums:
+        units, cells = self.units, self.cells
+        return cell_sums(
+            y,
+            cells.cell,
+            units.labelled,
+            units.probability,
+            cells.n_cells,
+            size=units.size,
+            count=units.counts(slice(None)),
+            lowest=units.lowest,
+            finite=self.finite,
+            stratum=cells.stratum,
+            rows=self.rows,
+            group=units.group,
+        )
+
+    @cached_property
+    def _of_labelled(self) -> tuple[Int1D, Float1D, Float1D | None]:
+        """Cell, probability and size of every labelled unit."""
+        units, known = self.units, self.units.labelled
+        size = None if units.size is None else units.size[known]
+        return self.cells.cell[known], units.probability[known], size
+
+    @cached_property
+    def _base(self) -> CellSums | None:
+        """The sums of an outcome that is 0, whose units serve for all points; None where labels of groups are one."""
+        if self.units.group is not None and not self.finite:
+            return None
+        return self._of_units(np.zeros(len(self._of_labelled[0])))
+
+
+def shares_by_cells(
+    builder: DesignBuilder, request: InferenceRequest, *, alone: bool = False
+) -> Callable[[Float1D], tuple[Float1D, Float1D, Float1D]]:
+    """Return intervals of the shares of a label at or below points; with ``alone`` of the labels alone."""
+    calibration = request.calibration
+    units = _units(request, _groups_of_rows(request))
+    verdicts = [] if alone else [_of_units(v, units, None) for v in _verdicts(request, builder)]
+    labels = np.asarray(calibration.labels[builder.parsed.outcome][calibration.positions], dtype=np.float64)
+    return _SharesByCells(
+        units=units,
+        cells=_cells(units, slice(None), verdicts),
+        labels=labels,
+        rows=calibration.positions if units.row_unit is None else None,
+        level=float(request.confidence_level),
+        finite=request.population == "finite",
     )
 
 
