@@ -7,9 +7,11 @@ import os
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
+from validstats import DesignSupervised
 from validstats.dsl.fit import Component, LabelledSample
 from validstats.dsl.labels import CrossFitter, FoldPlan, expected_completions
 from validstats.dsl.moments import MeanMoment, RegressionRows, SamplingDesign
@@ -155,3 +157,43 @@ def test_quantile_intervals_cover_and_naive_ones_do_not():
     check = binomial_acceptance(int(hits[0]), N_REPLICATES, 0.93)
     assert check.accepted, check
     assert not binomial_acceptance(int(hits[1]), N_REPLICATES, 0.93).accepted
+
+
+def study_of_few_labels(rng, index, *, design, q):
+    """Whether the default interval covers, and the normal one, where few labels tell a quantile."""
+    n = 600 if design == "unequal" else 1030
+    y = rng.normal(size=n)
+    judge = 0.9 * y + 0.1 * rng.normal(size=n)
+    options = {}
+    if design == "unequal":
+        weight = np.exp(np.log(30.0) * rng.random(n))
+        probability = np.clip(60 * weight / weight.sum(), 0.0, 1.0)
+        labelled, options = rng.random(n) < probability, {"sampling_probability": probability}
+    else:  # strata of twenty along the judge, with two labels each
+        strata = np.argsort(np.argsort(judge)) // 20
+        order = rng.permutation(n)
+        first = order[np.argsort(strata[order], kind="stable")]
+        labelled = np.zeros(n, dtype=bool)
+        place = np.arange(n) - np.searchsorted(strata[first], strata[first])
+        labelled[first[place < 2]] = True
+        options = {"strata": strata}
+    given = {"y": np.where(labelled, y, np.nan)}
+    study = DesignSupervised(learner="linear", random_state=index)
+    study.fit(pd.DataFrame({"judge": judge}), surrogate="judge").calibrate(given, **options)
+    hits = []
+    for weights in (None, np.ones(n)):  # there are no cells with weights
+        low, high = study.infer("y", model="quantile", quantile=q, weights=weights).interval[0]
+        hits.append(bool(low <= stats.norm.ppf(q) <= high))
+    return hits
+
+
+@pytest.mark.filterwarnings("ignore::validstats.exceptions.LabellingWarning")
+@pytest.mark.parametrize(("design", "q"), [("unequal", 0.1), ("unequal", 0.9), ("stratified", 0.1)])
+def test_quantiles_that_few_labels_tell_hold_their_level(design, q):
+    """Normal intervals held .85 and .90 there: rows that are labelled rarely, and labels that are alike within strata."""
+    work = functools.partial(study_of_few_labels, design=design, q=q)
+    ours, normal = np.array(map_replicates(work, 200, random_state=90)).sum(axis=0)
+    check = binomial_acceptance(int(ours), 200, 0.95)
+    assert check.accepted, check
+    if design == "unequal":
+        assert not binomial_acceptance(int(normal), 200, 0.95).accepted

@@ -417,7 +417,7 @@ class DesignSupervised(CalibratedEstimator):
         -----
         LabellingWarning
             If standard errors are clustered, in one way or two, and fewer than 50 clusters carry expert labels, or where
-            few labels tell a quantile: those beyond it are worth few, or they hardly differ within strata there.
+            few labels tell a quantile and cells cannot widen its interval.
         """
         self._check_calibrated("infer")
         options = {
