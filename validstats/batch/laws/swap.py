@@ -161,13 +161,13 @@ class SubsetCounts:
 
     def tails(self, risk: float) -> tuple[_Tails, _Tails]:
         """Convex upper limits of the tails of sums and of mirrored sums."""
-        return self._limits(self.above, risk), self._limits(self.below, risk)
+        both = _convex_limits(np.vstack([self.above, self.below]), risk)
+        above, below = np.split(both, 2)
+        return self._from_first(above), self._from_first(below)
 
-    def _limits(self, counts: Int2D, risk: float) -> _Tails:
-        found = _convex_limits(counts, risk)
-        values = np.vstack(
-            [np.ones((self.smallest - 1, found.shape[1])), found]
-        )  # smaller sizes are not asked for
+    def _from_first(self, found: Float2D) -> _Tails:
+        """Tails of all sizes from 1 on; those of sizes that are not asked for are 1."""
+        values = np.vstack([np.ones((self.smallest - 1, found.shape[1])), found])
         return _Tails(-_KNOT_REACH * self.spread, _KNOT_STEP * self.spread, values)
 
 
