@@ -798,5 +798,5 @@ def inferred(
 
 
 def _asked(study: Study, builder: DesignBuilder, request: InferenceRequest) -> InferenceRequest:
-    """Return the request about rows that are in memory, alike ones of parts once."""
+    """Return the request as it is for rows in memory; of rows in parts, alike ones are given once."""
     return condensed(study, builder, request) if isinstance(study, StreamedStudy) else request

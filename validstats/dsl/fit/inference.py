@@ -288,8 +288,8 @@ class InfluenceSums:
 _LARGEST_LEVERAGE = 0.9
 """Leverages are cut here before dividing by one minus them."""
 
-_LONE = 1.0 / 3.0
-"""Share of the squares of what clusters carry from which one or two of them carry a coefficient alone."""
+_LONE = (1.0 + 1e-9) / 3.0
+"""Share of the squares of what clusters carry beyond which one or two of them carry a coefficient; three alike do not, up to rounding."""
 _FLOORED_LEVERAGE = 0.5
 """From this leverage on a residual is at least what the model's own error variance makes it."""
 
@@ -694,9 +694,7 @@ def controlled(
     of_units = _by_unit(
         part, np.hstack([residual[:, :p] * part.gold_weights[:, None], control.influence(part, of_labels)])
     )
-    by_unit = _carried_by_unit(part, labels.carried)
-    few = carrier_degrees(by_unit)
-    unseen = labels.events + _lone_clusters(part, of_units[:, :p], by_unit, sample.n_rows, found is None)
+    few, unseen = _few_and_unseen(part, labels, of_units[:, :p], found is None)
     variance, spread = diagonal[:p] + unseen, factor * diagonal[p:]
     # what few labels carry is seen where they are there, and expected where chance has left them out
     assert both.expected is not None
@@ -851,10 +849,8 @@ def _alone(
     p, found, covariance, residual = len(labels.params), both.found, both.covariance, both.residual
     part, _ = sample.labelled_part(Augmentation())
     units = _by_unit(part, residual * part.gold_weights[:, None])
-    by_unit = _carried_by_unit(part, labels.carried)
-    few = carrier_degrees(by_unit)
+    few, unseen = _few_and_unseen(part, labels, units, found is None)
     carried = np.minimum(kurtosis_degrees(units, p), few)
-    unseen = labels.events + _lone_clusters(part, units, by_unit, sample.n_rows, found is None)
     diagonal = covariance.diagonal()
     alone = diagonal if gold_variance is None else gold_variance
     error, length = np.sqrt(alone + unseen), np.sqrt(np.maximum(diagonal, 0.0))
@@ -936,16 +932,23 @@ def _carried_by_unit(part: LabelledSample, carried: Float2D) -> Float2D:
     return carried if _units_of(part) is None else np.sqrt(_by_unit(part, carried**2))
 
 
-def _lone_clusters(
-    part: LabelledSample, influence: Float2D, carried: Float2D, n_rows: int, finite: bool
-) -> Float1D:
-    """Return the variance that is not seen where one or two clusters carry a coefficient, whose residuals the fit makes small.
+def _few_and_unseen(
+    part: LabelledSample, labels: LabelError, influence: Float2D, finite: bool
+) -> tuple[Float1D, Float1D]:
+    """Return the degrees of freedom of what units carry, and the variance that the influence of units does not show."""
+    carried = _carried_by_unit(part, labels.carried)
+    lone = _lone_clusters(part, influence, carried, finite) / labels.n_rows**2
+    return carrier_degrees(carried), labels.events + lone
+
+
+def _lone_clusters(part: LabelledSample, influence: Float2D, carried: Float2D, finite: bool) -> Float1D:
+    """Return the squares that are not seen where one or two clusters carry a coefficient, whose residuals the fit makes small.
 
     With what clusters carry ``a`` and their influence ``u``: ``sum_1 a^2 sum_2 u^2 / sum_2 a^2 - sum_1 u^2``, as if clusters with
-    a third of all squares or more (1) were like the others (2).
+    more than a third of all squares (1) were like the others (2).
     """
     units, squares = _units_of(part), carried**2
-    heavy = squares >= _LONE * squares.sum(axis=0)
+    heavy = squares > _LONE * squares.sum(axis=0)
     others = np.where(heavy, 0.0, squares).sum(axis=0)
     singly = finite and not part.design.draws_clusters  # rows that are drawn one by one from those there are
     if units is None or singly or not (heavy & (others > 0)).any():
@@ -956,7 +959,7 @@ def _lone_clusters(
         # what is labelled of a finite population is known
         counted = _by_unit(part, np.column_stack([part.gold_probability, np.ones(len(units))]))
         lacking *= 1.0 - counted[:, :1] / counted[:, 1:]
-    return np.where(others > 0, np.maximum(lacking.sum(axis=0), 0.0), 0.0) / n_rows**2
+    return np.where(others > 0, np.maximum(lacking.sum(axis=0), 0.0), 0.0)
 
 
 def power_tuning_scale(gold: Float2D, term: Float2D, probability: Float1D, bread: Float2D) -> float:
